@@ -1,0 +1,1 @@
+"""Keyturn on one machine: PostgreSQL, a Kafka broker and the four services as processes."""

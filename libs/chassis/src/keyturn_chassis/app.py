@@ -1,0 +1,124 @@
+"""The HTTP side of a service: its own routes, and those that every service has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from keyturn_chassis import clock_api, dead_letters_api
+from keyturn_chassis.asyncapi import asyncapi_router
+from keyturn_chassis.auth import CHASSIS_SCOPES, assert_every_route_is_guarded
+from keyturn_chassis.health import Checks, health_router
+from keyturn_chassis.problems import ProblemDetails, install_problem_handlers, problem_responses
+from keyturn_chassis.readiness import api_checks
+from keyturn_chassis.request_guard import RequestGuard
+from keyturn_chassis.runtime import Runtime
+from keyturn_chassis.service import Service
+from keyturn_chassis.settings import Settings
+from keyturn_chassis.telemetry import TelemetryMiddleware
+
+_METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
+
+
+def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
+    """The API of `service`. Without a `runtime` it can describe itself and do nothing else.
+
+    Raises `UnguardedRoute` when a route demands no scope.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if runtime is None:
+            raise RuntimeError("an application without a runtime only describes itself")
+        async with runtime:
+            yield
+
+    settings = runtime.settings if runtime else service.settings()
+    # Swagger UI from the package's own files: an offline machine has no other.
+    app = FastAPIOffline(
+        redoc_url=None,
+        title=service.title,
+        description=service.description,
+        version="1.0.0",
+        lifespan=lifespan,
+        # TelemetryMiddleware does it, without values of requests in spans and logs.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True},
+    )
+    app.state.runtime = runtime
+
+    app.include_router(service.router)
+    app.include_router(dead_letters_api.router)
+    app.include_router(clock_api.router)
+    app.include_router(asyncapi_router(service))
+    app.include_router(health_router(_checks(service, runtime)))
+
+    # A request passes these from the last to the first.
+    app.add_middleware(RequestGuard, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(TelemetryMiddleware)
+    install_problem_handlers(app)
+
+    scopes = {**service.scopes, **CHASSIS_SCOPES}
+    assert_every_route_is_guarded(app, scopes)
+    _complete(app.openapi(), settings, scopes)
+    return app
+
+
+def _checks(service: Service, runtime: Runtime | None) -> Checks:
+    if runtime is None:
+        return {}
+    own = {name: partial(check, runtime) for name, check in service.checks.items()}
+    return {**api_checks(runtime), **own}
+
+
+def _complete(document: dict[str, Any], settings: Settings, scopes: Mapping[str, str]) -> None:
+    """Add to an OpenAPI document what FastAPI cannot know: scopes, and how requests fail."""
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs"))
+    schemas["Problem"] = problem
+    components["securitySchemes"] = {
+        "oauth2": {
+            "type": "oauth2",
+            "description": f"Tokens of {settings.auth_issuer} for {settings.auth_audience}.",
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": f"{settings.auth_issuer}/oauth2/token",
+                    "scopes": dict(scopes),
+                }
+            },
+        },
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A token that you have already, such as one of the `token` command.",
+        },
+    }
+    for path in document["paths"].values():
+        for method in _METHODS & path.keys():
+            _complete_operation(path[method])
+
+
+def _complete_operation(operation: dict[str, Any]) -> None:
+    statuses = {500, 503}
+    for requirement in list(operation.get("security", ())):
+        statuses |= {401, 403}
+        operation["security"].append({"bearer": requirement["oauth2"]})
+    if operation.get("parameters") or "requestBody" in operation:
+        statuses |= {422}
+    if "requestBody" in operation:
+        statuses |= {400, 413, 415}
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    for status, response in problem_responses(*sorted(statuses)).items():
+        responses.setdefault(str(status), response)

@@ -1,0 +1,198 @@
+"""A service's own PostgreSQL: connections, transactions, set-based reading and writing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import orjson
+from sqlalchemy import MetaData, Table, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+chassis_metadata = MetaData()
+"""The tables that every service has: outbox, inbox, dead letters, timers, idempotency keys."""
+
+NOT_THE_INPUTS_FAULT = ("08", "28", "3D", "40001", "40P01", "42", "53", "55P03", "57", "58", "XX")
+"""SQLSTATE classes and codes that say nothing against the input: lost connections, rejected
+logins, missing databases, serialization failures, deadlocks, a schema or a grant that the code
+does not expect, exhausted resources, locks, operator intervention, system and internal errors.
+Such work waits until somebody or something has mended it; it is never parked."""
+
+
+class ConcurrentUpdate(Exception):
+    """Somebody else wrote a row between our reading and our writing: load again, decide again."""
+
+
+class Database:
+    """The engine of one service, with a pool of fixed size.
+
+    The pool never overflows: connections that open and close for each request cost more than the
+    request does.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, application_name: str = "keyturn") -> None:
+        self.url = make_url(url).set(drivername="postgresql+asyncpg")
+        self.engine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            json_serializer=dump_json,
+            json_deserializer=orjson.loads,
+            connect_args={"server_settings": {"application_name": application_name}},
+        )
+
+    @asynccontextmanager
+    async def transaction(self, *, dry_run: bool = False) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        A `dry_run` is rolled back in any case.
+        """
+        async with self.engine.connect() as connection, connection.begin() as transaction:
+            yield connection
+            if dry_run:
+                await transaction.rollback()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One read-only snapshot: everything read in the block is of the same moment."""
+        async with self.engine.connect() as connection:
+            await connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            async with connection.begin():
+                yield connection
+
+    async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of its own, outside the pool: for advisory locks and LISTEN."""
+        url = self.url.set(drivername="postgresql")
+        return await asyncpg.connect(url.render_as_string(hide_password=False), timeout=10)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def dump_json(value: Any) -> str:
+    """JSON text; decimals as strings, so that no digit of an amount is lost."""
+    return orjson.dumps(value, default=_json_default, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _json_default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+async def insert_rows(
+    connection: AsyncConnection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    on_conflict: str = "",
+) -> int:
+    """Insert all `rows` with one statement and one parameter; the number of rows written.
+
+    Every row names the same columns. `on_conflict` is the rest of an ON CONFLICT clause, such as
+    `DO NOTHING`.
+    """
+    if not rows:
+        return 0
+    columns = ", ".join(f'"{name}"' for name in rows[0])
+    clause = f" ON CONFLICT {on_conflict}" if on_conflict else ""
+    result = await connection.execute(
+        text(
+            f'INSERT INTO "{table.name}" ({columns}) SELECT {columns}'  # noqa: S608
+            f' FROM json_populate_recordset(NULL::"{table.name}", CAST(:rows AS json)){clause}'
+        ),
+        {"rows": dump_json(rows)},
+    )
+    return result.rowcount
+
+
+async def save_versioned(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert or update all `rows` by primary key with one statement.
+
+    Each row carries the `version` that it will have: one more than was loaded, 1 for a new row.
+    Raises `ConcurrentUpdate` when any of them has been written by somebody else since.
+    """
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key.columns]
+    updates = ", ".join(f'"{name}" = excluded."{name}"' for name in rows[0] if name not in key)
+    conflict_target = ", ".join(f'"{name}"' for name in key)
+    written = await insert_rows(
+        connection,
+        table,
+        rows,
+        on_conflict=(
+            f"({conflict_target}) DO UPDATE SET {updates}"
+            f' WHERE "{table.name}".version = excluded.version - 1'
+        ),
+    )
+    if written != len(rows):
+        raise ConcurrentUpdate(f"{len(rows) - written} of {len(rows)} rows of {table.name}")
+
+
+class Loaded(Generic[K, V]):
+    """Values by key as they were loaded, with what a batch of decisions has made of them."""
+
+    def __init__(self, rows: Mapping[K, tuple[int, V]]) -> None:
+        self._versions = {key: version for key, (version, _) in rows.items()}
+        self._values = {key: value for key, (_, value) in rows.items()}
+        self._changed: dict[K, None] = {}
+
+    def get(self, key: K) -> V | None:
+        """The value as of now, or None when there is none."""
+        return self._values.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        """Set a value; one that equals what is there counts as unchanged."""
+        if key in self._values and self._values[key] == value:
+            return
+        self._values[key] = value
+        self._changed[key] = None
+
+    def changes(self) -> Iterator[tuple[K, int, V]]:
+        """Key, new version and value of all that changed, in the order in which they first did."""
+        for key in self._changed:
+            yield key, self._versions.get(key, 0) + 1, self._values[key]
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._values
+
+    def values(self) -> Collection[V]:
+        """All values as of now."""
+        return self._values.values()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again later can help without anybody mending anything."""
+    if isinstance(error, (ConnectionError, TimeoutError, OSError)):
+        return True
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, InterfaceError):
+            return True
+        return str(getattr(error.orig, "sqlstate", None) or "").startswith(NOT_THE_INPUTS_FAULT)
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(NOT_THE_INPUTS_FAULT)
+    return isinstance(error, asyncpg.InterfaceError)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether loading afresh and deciding again can help: somebody else was quicker."""
+    return isinstance(error, (ConcurrentUpdate, IntegrityError))

@@ -1,0 +1,128 @@
+"""Group commit: commands that arrive together share one transaction.
+
+While one transaction is on its way, commands gather; the next one takes them all. Nobody is made
+to wait for company. One command's failure cannot touch another's: a refusal is made in memory
+before anything is written, and a batch that the store refuses is tried again in halves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from keyturn_chassis import idempotency, telemetry
+from keyturn_chassis.clock import Clock
+from keyturn_chassis.database import Database
+from keyturn_chassis.idempotency import Answer, RequestKey
+from keyturn_chassis.inputs import Cause, Decision, Input
+from keyturn_chassis.service import Service
+from keyturn_chassis.settle import settle
+from keyturn_chassis.unit_of_work import UnitOfWork
+from keyturn_events import Event
+
+BATCH = 256
+"""How many commands share a transaction, at most."""
+
+Respond = Callable[[Any, Sequence[Event]], Answer]
+"""Turns the decided state and its events into the answer."""
+
+
+@dataclass(slots=True, eq=False)
+class PendingCommand:
+    """A command that waits for its transaction."""
+
+    value: Any
+    decide: Decision[Any, Any]
+    respond: Respond
+    request: RequestKey
+    remembered: bool
+    """Whether the answer is stored under the request's key."""
+    traceparent: str | None
+    answer: asyncio.Future[Answer] = field(default_factory=asyncio.Future)
+
+
+class GroupCommit:
+    """Takes commands from concurrent requests and commits them together."""
+
+    def __init__(self, service: Service, database: Database, clock: Clock) -> None:
+        self._service = service
+        self._database = database
+        self._clock = clock
+        self._queue: deque[PendingCommand] = deque()
+        self._waiting = asyncio.Event()
+
+    async def execute(self, command: PendingCommand) -> Answer:
+        """The answer to a command, after its commit.
+
+        Raises `Refusal` when the decision says no, and the database's error when it is away. A
+        caller that goes away meanwhile does not undo the command.
+        """
+        self._queue.append(command)
+        self._waiting.set()
+        return await asyncio.shield(command.answer)
+
+    async def run(self) -> None:
+        """Commit batches until cancelled."""
+        while True:
+            await self._waiting.wait()
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+            if not self._queue:
+                self._waiting.clear()
+            try:
+                await settle(batch, self._transact, _fail)
+            except Exception as error:  # noqa: BLE001 - everyone is told, nobody is stopped
+                for command in batch:
+                    if not command.answer.done():
+                        await _fail(command, error)
+
+    async def _transact(self, batch: Sequence[PendingCommand]) -> None:
+        outcomes: list[tuple[PendingCommand, Answer | Exception]] = []
+        async with self._database.transaction() as connection:
+            now = await self._clock.now(connection)
+            remembered = await idempotency.recall(
+                connection, [command.request for command in batch if command.remembered]
+            )
+            unit = UnitOfWork(self._service, connection)
+            inputs = [(command, _input(command, now)) for command in batch]
+            await unit.load(
+                [i for command, i in inputs if command.request.identity not in remembered]
+            )
+            answers: dict[RequestKey, Answer] = {}
+            for command, input in inputs:
+                try:
+                    known = remembered.get(command.request.identity)
+                    if known is not None:
+                        outcomes.append((command, known.answer_to(command.request)))
+                        continue
+                    answer = command.respond(*unit.decide(input))
+                except Exception as error:  # noqa: BLE001 - it is this command's alone
+                    outcomes.append((command, error))
+                    continue
+                outcomes.append((command, answer))
+                if command.remembered:
+                    answers[command.request] = answer
+                    remembered[command.request.identity] = idempotency.Remembered(
+                        command.request.digest, Answer(answer.status, answer.body, replayed=True)
+                    )
+            await unit.flush()
+            await idempotency.remember(connection, answers)
+        telemetry.BATCH_SIZE.labels("http").observe(len(batch))
+        for command, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                await _fail(command, outcome)
+            elif not command.answer.done():
+                command.answer.set_result(outcome)
+
+
+def _input(command: PendingCommand, now: datetime) -> Input[Any]:
+    cause = Cause(command.request.caller, command.request.key, now, command.traceparent)
+    return Input(command.value, cause, command.decide)
+
+
+async def _fail(command: PendingCommand, error: Exception) -> None:
+    if not command.answer.done():
+        command.answer.set_exception(error)

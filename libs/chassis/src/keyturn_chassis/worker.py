@@ -1,0 +1,87 @@
+"""The worker process: consumer, relay, timers and the service's own tasks, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from keyturn_chassis import dead_letters, telemetry
+from keyturn_chassis.consumer import Consumer
+from keyturn_chassis.database import is_transient
+from keyturn_chassis.health import worker_app
+from keyturn_chassis.readiness import worker_checks
+from keyturn_chassis.relay import Relay
+from keyturn_chassis.runtime import Runtime
+from keyturn_chassis.timer_loop import TimerLoop
+
+GAUGE_SECONDS = 5.0
+"""How often the number of parked events is counted."""
+
+
+async def run_worker(runtime: Runtime) -> None:
+    """Work until SIGTERM or SIGINT; then finish the batch in hand, commit, and leave the group.
+
+    A loop that fails for a reason that no retry can help ends the whole process with that error,
+    so that its supervisor sees it.
+    """
+    async with runtime:
+        consumer = Consumer(runtime)
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        consuming = asyncio.create_task(consumer.run(), name="consumer")
+        loops = [
+            consuming,
+            asyncio.create_task(Relay(runtime).run(), name="relay"),
+            asyncio.create_task(TimerLoop(runtime).run(), name="timers"),
+            asyncio.create_task(_measure(runtime), name="gauges"),
+            asyncio.create_task(_serve_health(runtime), name="health"),
+            *(
+                asyncio.create_task(task.run(runtime), name=task.name)
+                for task in runtime.service.tasks
+            ),
+        ]
+        stopped = asyncio.create_task(stopping.wait(), name="signal")
+        done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
+        consumer.stop()
+        await asyncio.wait([consuming])
+        for task in (*loops, stopped):
+            task.cancel()
+        await asyncio.gather(*loops, stopped, return_exceptions=True)
+        for task in done - {stopped}:
+            task.result()
+
+
+async def _measure(runtime: Runtime) -> None:
+    while True:
+        try:
+            async with runtime.database.transaction() as connection:
+                telemetry.PARKED.set(await dead_letters.count(connection, runtime.service.name))
+        except Exception as error:
+            if not is_transient(error):
+                raise
+        await asyncio.sleep(GAUGE_SECONDS)
+
+
+class _HealthServer(uvicorn.Server):
+    """Leaves the signals to the worker, which has a batch to finish first."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_health(runtime: Runtime) -> None:
+    config = uvicorn.Config(
+        worker_app(worker_checks(runtime)),
+        host=runtime.settings.host,
+        port=runtime.settings.worker_port,
+        log_config=None,
+        access_log=False,
+    )
+    await _HealthServer(config).serve()
