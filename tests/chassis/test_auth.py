@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import APIRouter, FastAPI, Security
+from fastapi import APIRouter, Depends, FastAPI, Security
 
 from keyturn_chassis import auth
 from keyturn_chassis.auth import (
@@ -24,6 +25,7 @@ from keyturn_chassis.auth import (
     Principal,
     UnguardedRoute,
     assert_every_route_is_guarded,
+    check_tokens_first,
     principal,
     write_key_pair,
 )
@@ -48,6 +50,11 @@ def authenticator(issuer: LocalIssuer) -> Authenticator:
 
 def settings(jwks: str) -> Settings:
     return Settings(auth_issuer=ISSUER, auth_audience=AUDIENCE, auth_jwks=jwks)
+
+
+def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    later = time.monotonic() + seconds
+    monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: later))
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -135,7 +142,7 @@ async def test_a_token_of_another_key_or_none_is_refused(
     good = signed(issuer)
     kid = jwt.get_unverified_header(good)["kid"]
     forged = jwt.encode(claims(), Ed25519PrivateKey.generate(), "EdDSA", {"kid": kid})
-    unsigned = jwt.encode(claims(), None, "none", {"kid": kid})
+    unsigned = jwt.encode(claims(), "", "none", {"kid": kid})
     symmetric = jwt.encode(claims(), "k" * 32, "HS256", {"kid": kid})
     unknown = jwt.encode(claims(), Ed25519PrivateKey.generate(), "EdDSA", {"kid": "other"})
     expected = {
@@ -219,8 +226,7 @@ async def test_a_verified_token_is_remembered_and_forgotten_when_it_expires(
     first = await authenticator.authenticate(token)
     assert await authenticator.authenticate(token) is first
     assert decoded == 1
-    later = auth.time.monotonic() + auth.CACHED_SECONDS + 1
-    monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: later))
+    pass_time(monkeypatch, auth.CACHED_SECONDS + 1)
     await authenticator.authenticate(token)
     assert decoded == 2
 
@@ -265,8 +271,7 @@ async def test_the_jwks_is_read_once_and_again_for_an_unknown_key_but_not_too_of
         problem = await refusal(authenticator, token)
         assert problem.detail == "The issuer has no key of the token's key id."
         assert provider.reads == 1
-        later = auth.time.monotonic() + auth.REFRESH_SECONDS + 1
-        monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: later))
+        pass_time(monkeypatch, auth.REFRESH_SECONDS + 1)
         assert (await authenticator.authenticate(token)).subject == "ada"
         assert provider.reads == 2
 
@@ -279,8 +284,7 @@ async def test_known_keys_serve_on_while_the_provider_is_away(
         authenticator = Authenticator(settings("https://issuer.example/jwks"), client)
         await authenticator.authenticate(f"Bearer {issuer.mint('ada', [])}")
         provider.status = 500
-        later = auth.time.monotonic() + auth.KEYS_SECONDS + 1
-        monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: later))
+        pass_time(monkeypatch, auth.KEYS_SECONDS + 1)
         await authenticator.authenticate(f"Bearer {issuer.mint('grace', [])}")
         assert provider.reads == 2
 
@@ -367,6 +371,29 @@ def test_the_scope_of_each_route_is_in_its_description() -> None:
     assert operations["get"]["security"] == [{"oauth2": ["leads:read"]}]
 
 
+async def test_the_token_is_judged_before_anything_else(authenticator: Authenticator) -> None:
+    app = FastAPI(redoc_url=None)
+    app.state.runtime = SimpleNamespace(authenticator=authenticator)
+    install_problem_handlers(app)
+    router = APIRouter()
+
+    async def connect() -> None:
+        pytest.fail("a stranger should not get this far")
+
+    @router.get("/leads")
+    async def listed(
+        connection: Annotated[None, Depends(connect)],
+        by: Annotated[str, Security(caller_of, scopes=["leads:read"])],
+    ) -> str:
+        return by
+
+    app.include_router(router)
+    check_tokens_first(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.get("/leads")).status_code == 401
+
+
 def test_guarded_and_open_routes_pass_the_check() -> None:
     app = FastAPI(redoc_url=None)
     app.include_router(guarded_router())
@@ -382,7 +409,7 @@ def test_a_route_without_a_scope_stops_the_start() -> None:
         return by.subject
 
     app.include_router(router)
-    with pytest.raises(UnguardedRoute, match="/leads .listed. demands no scope"):
+    with pytest.raises(UnguardedRoute, match=r"/leads \(listed\) demands no scope"):
         assert_every_route_is_guarded(app, SCOPES)
 
 

@@ -39,13 +39,15 @@ def test_a_cursor_needs_no_escaping_in_a_url(at: datetime, id: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_cursor_or_a_refusal(text: str) -> None:
+    assert round_trips(text) in ("cursor", "invalid-cursor")
+
+
+def round_trips(text: str) -> str:
     try:
         key = KEYSET.decode(text)
     except Problem as problem:
-        assert (problem.status_code, problem.slug) == (422, "invalid-cursor")
-    else:
-        assert key is not None
-        assert KEYSET.decode(KEYSET.encode(key)) == key
+        return problem.slug
+    return "cursor" if key and KEYSET.decode(KEYSET.encode(key)) == key else "changed"
 
 
 def encoded(content: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any, Self
 
 import aiokafka
@@ -40,7 +41,11 @@ class FakeProducer:
         self.sent.append((topic, value, key, headers))
 
 
-def test_the_python_of_the_readme_publishes_a_sale(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_of_the_readme_publishes_a_sale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sale.json").write_text(block("json", '"buyer"'), "utf-8")
+    monkeypatch.chdir(tmp_path)
     FakeProducer.sent = []
     monkeypatch.setattr(aiokafka, "AIOKafkaProducer", FakeProducer)
 

@@ -12,7 +12,11 @@ from fastapi_offline import FastAPIOffline
 
 from keyturn_chassis import clock_api, dead_letters_api
 from keyturn_chassis.asyncapi import asyncapi_router
-from keyturn_chassis.auth import CHASSIS_SCOPES, assert_every_route_is_guarded
+from keyturn_chassis.auth import (
+    CHASSIS_SCOPES,
+    assert_every_route_is_guarded,
+    check_tokens_first,
+)
 from keyturn_chassis.health import Checks, health_router
 from keyturn_chassis.problems import ProblemDetails, install_problem_handlers, problem_responses
 from keyturn_chassis.readiness import api_checks
@@ -65,6 +69,7 @@ def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
 
     scopes = {**service.scopes, **CHASSIS_SCOPES}
     assert_every_route_is_guarded(app, scopes)
+    check_tokens_first(app)
     _complete(app.openapi(), settings, scopes)
     return app
 

@@ -107,7 +107,7 @@ def asyncapi_router(service: Service) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {YAML_TYPE: {}, JSON_TYPE: {}, "text/html": {}}}},
     )
-    async def asyncapi(
+    def asyncapi(
         request: Request, form: str = Query("", alias="format", pattern="^(json|yaml|html|)$")
     ) -> Response:
         content, media_type = rendered(form or _preferred(request.headers.get("accept", "")))

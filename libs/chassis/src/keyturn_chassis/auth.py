@@ -300,6 +300,23 @@ def assert_every_route_is_guarded(app: FastAPI, scopes: Mapping[str, str]) -> No
             raise UnguardedRoute(f"{route.path} demands undeclared scopes {sorted(undeclared)}")
 
 
+def check_tokens_first(app: FastAPI) -> None:
+    """Make each route of `app` judge the token before it does anything else for the request.
+
+    FastAPI resolves dependencies in the order of the parameters, and a stranger's request should
+    not take a database connection.
+    """
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute):
+            route.dependant.dependencies.sort(key=lambda inner: not _demands_token(inner))
+
+
+def _demands_token(dependant: Dependant) -> bool:
+    return isinstance(dependant.call, BearerToken) or any(
+        map(_demands_token, dependant.dependencies)
+    )
+
+
 def _demanded_scopes(dependant: Dependant) -> Iterator[str]:
     for inner in dependant.dependencies:
         if isinstance(inner.call, BearerToken):
@@ -321,6 +338,8 @@ class LocalIssuer:
     ) -> str:
         """A token for `subject` with `scopes` that expires after `lifetime`."""
         key = serialization.load_pem_private_key(self.private_key_path.read_bytes(), None)
+        if not isinstance(key, (Ed25519PrivateKey, RSAPrivateKey)):
+            raise TypeError(f"{self.private_key_path} should hold an Ed25519 or RSA key")
         public = _public_jwk(key)
         now = wall_now()
         claims = {
@@ -357,16 +376,16 @@ def write_key_pair(directory: Path) -> tuple[Path, Path]:
     return private, jwks
 
 
-def _public_jwk(key: object) -> dict[str, str]:
+def _public_jwk(key: Ed25519PrivateKey | RSAPrivateKey) -> dict[str, str]:
     """The public half of a private key, named by its thumbprint (RFC 7638)."""
-    match key:
-        case Ed25519PrivateKey():
-            algorithm, jwk = "EdDSA", OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        case RSAPrivateKey():
-            algorithm, jwk = "RS256", RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        case _:
-            raise TypeError("the private key should be an Ed25519 or RSA key")
-    members = {name: jwk[name] for name in ("crv", "e", "kty", "n", "x") if name in jwk}
+    jwk: Mapping[str, str]
+    if isinstance(key, RSAPrivateKey):
+        algorithm, jwk = "RS256", dict(RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))
+    else:
+        algorithm, jwk = "EdDSA", dict(OKPAlgorithm.to_jwk(key.public_key(), as_dict=True))
+    members: dict[str, str] = {
+        name: jwk[name] for name in ("crv", "e", "kty", "n", "x") if name in jwk
+    }
     digest = hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest()
     thumbprint = base64.urlsafe_b64encode(digest).decode().rstrip("=")
     return {**members, "kid": thumbprint, "alg": algorithm, "use": "sig"}

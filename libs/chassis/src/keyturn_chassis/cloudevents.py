@@ -41,7 +41,7 @@ def decode(
     except (ValidationError, UnicodeDecodeError) as error:
         raise _refusal("not-a-cloudevent", error) from error
     try:
-        event = event_class.model_validate_json(value or b"")
+        event = event_class.read(envelope.subject, value)
     except ValidationError as error:
         raise _refusal("undecodable", error) from error
     if event.subject != envelope.subject:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -177,6 +178,7 @@ class Consumer:
 
     async def _transact(self, deliveries: Sequence[Delivery]) -> None:
         """One transaction: inbox, decisions, state, outbox, dead letters."""
+        began = perf_counter()
         async with self._runtime.database.transaction() as connection:
             await dead_letters.hold_off_replays(connection, self._name)
             pending = await self._fresh(connection, deliveries)
@@ -198,6 +200,8 @@ class Consumer:
                     parkings.append(Parking(delivery.subject, delivery.record, refusal))
             await unit.flush()
             await dead_letters.park(connection, self._name, parkings)
+        telemetry.BATCH_SIZE.labels("kafka").observe(len(deliveries))
+        telemetry.BATCH_SECONDS.labels("kafka").observe(perf_counter() - began)
         telemetry.SKIPPED.labels("duplicate").inc(len(deliveries) - len(pending))
         for delivery in pending:
             telemetry.CONSUMED.labels(delivery.type).inc()

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 from keyturn_chassis import idempotency, telemetry
@@ -22,7 +23,7 @@ from keyturn_chassis.inputs import Cause, Decision, Input
 from keyturn_chassis.service import Service
 from keyturn_chassis.settle import settle
 from keyturn_chassis.unit_of_work import UnitOfWork
-from keyturn_events import Event
+from keyturn_events import Event, Refusal
 
 BATCH = 256
 """How many commands share a transaction, at most."""
@@ -80,6 +81,7 @@ class GroupCommit:
                         await _fail(command, error)
 
     async def _transact(self, batch: Sequence[PendingCommand]) -> None:
+        began = perf_counter()
         outcomes: list[tuple[PendingCommand, Answer | Exception]] = []
         async with self._database.transaction() as connection:
             now = await self._clock.now(connection)
@@ -111,10 +113,12 @@ class GroupCommit:
             await unit.flush()
             await idempotency.remember(connection, answers)
         telemetry.BATCH_SIZE.labels("http").observe(len(batch))
+        telemetry.BATCH_SECONDS.labels("http").observe(perf_counter() - began)
         for command, outcome in outcomes:
             if isinstance(outcome, Exception):
                 await _fail(command, outcome)
             elif not command.answer.done():
+                telemetry.ACCEPTED.labels("http").inc()
                 command.answer.set_result(outcome)
 
 
@@ -124,5 +128,7 @@ def _input(command: PendingCommand, now: datetime) -> Input[Any]:
 
 
 async def _fail(command: PendingCommand, error: Exception) -> None:
+    if isinstance(error, Refusal):
+        telemetry.REFUSED.labels("http", error.code).inc()
     if not command.answer.done():
         command.answer.set_exception(error)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from typing_extensions import TypeForm
 
 from keyturn_chassis.problems import FieldError, Problem
 
@@ -52,8 +53,10 @@ class Keyset(Generic[K]):
     before are refused instead of misread.
     """
 
-    def __init__(self, key: type[K], *, version: int = 1) -> None:
-        self._adapter: TypeAdapter[tuple[int, K]] = TypeAdapter(tuple[int, key])  # type: ignore[valid-type]  # the type is a value here
+    def __init__(self, key: TypeForm[K], *, version: int = 1) -> None:
+        self._adapter: TypeAdapter[tuple[int, K]] = TypeAdapter(
+            tuple[int, key]  # type: ignore[valid-type]  # the type is a value here
+        )
         self._version = version
 
     def encode(self, key: K) -> str:

@@ -130,6 +130,7 @@ _REFUSAL_STATUS: Final = {
     RefusalKind.CONFLICT: 409,
     RefusalKind.INVALID: 422,
     RefusalKind.FORBIDDEN: 403,
+    RefusalKind.STALE: 412,
 }
 _STATUS_SLUGS: Final = {400: "malformed-body", 413: "body-too-large", 415: "unsupported-media-type"}
 
@@ -191,7 +192,7 @@ def problem_response(problem: Problem, scope: Scope) -> Response:
     """The HTTP answer that tells `problem` to the caller of `scope`, in the caller's language."""
     accepted = next((v for n, v in scope["headers"] if n == b"accept-language"), b"")
     language = preferred_language(accepted.decode("latin-1"))
-    if scope["method"] not in ("GET", "HEAD"):
+    if scope["method"] not in ("GET", "HEAD") and problem.status_code < 500:
         telemetry.REFUSED.labels(telemetry.door_of(scope), problem.slug).inc()
     details = ProblemDetails(
         type=PROBLEM_BASE + problem.slug,

@@ -73,8 +73,12 @@ class RequestGuard:
             await self._app(scope, receive, send_noted)
         except Exception as error:
             problem = problem_of(error)
-            if problem.status_code >= 500:
+            if problem.status_code == 500:
                 _log.exception("request_failed", door=telemetry.door_of(scope))
+            elif problem.status_code > 500:
+                _log.warning(
+                    "request_put_off", door=telemetry.door_of(scope), error=type(error).__name__
+                )
             if started:
                 raise
             await problem_response(problem, scope)(scope, receive, send)

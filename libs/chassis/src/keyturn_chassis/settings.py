@@ -52,5 +52,11 @@ class Settings(BaseSettings):
 
     batch_records: int = Field(default=500, ge=1, le=10_000)
     """How many records the worker handles in one transaction, at most."""
+    outbox_retention_days: int = Field(default=7, ge=1)
+    """How long published events stay in the outbox."""
+    inbox_retention_days: int = Field(default=60, ge=1)
+    """How long handled events are remembered; longer than any topic keeps its records."""
+    idempotency_retention_days: int = Field(default=2, ge=1)
+    """How long an Idempotency-Key gets the same answer."""
     max_body_bytes: int = Field(default=1_048_576, ge=1_024)
     """Largest accepted request body; a route that takes files streams and sets its own limit."""

@@ -260,7 +260,8 @@ class TelemetryMiddleware:
                 status = message["status"]
                 traceparent = _current.get()
                 if traceparent is not None:
-                    message["headers"].append((b"traceresponse", traceparent.encode()))
+                    header = (b"traceresponse", traceparent.encode())
+                    message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
         try:

@@ -15,6 +15,7 @@ from keyturn_chassis.database import is_transient
 from keyturn_chassis.health import worker_app
 from keyturn_chassis.readiness import worker_checks
 from keyturn_chassis.relay import Relay
+from keyturn_chassis.retention import Retention
 from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.timer_loop import TimerLoop
 
@@ -39,6 +40,7 @@ async def run_worker(runtime: Runtime) -> None:
             consuming,
             asyncio.create_task(Relay(runtime).run(), name="relay"),
             asyncio.create_task(TimerLoop(runtime).run(), name="timers"),
+            asyncio.create_task(Retention(runtime).run(), name="retention"),
             asyncio.create_task(_measure(runtime), name="gauges"),
             asyncio.create_task(_serve_health(runtime), name="health"),
             *(

@@ -12,6 +12,8 @@ class RefusalKind(StrEnum):
     CONFLICT = "conflict"
     INVALID = "invalid"
     FORBIDDEN = "forbidden"
+    STALE = "stale"
+    """What the caller looked at has changed since."""
 
 
 class Refusal(Exception):
