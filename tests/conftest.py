@@ -14,9 +14,12 @@ import pytest
 from keyturn_chassis import migrations
 from keyturn_chassis.auth import LocalIssuer
 from keyturn_chassis.database import Database
+from keyturn_chassis.logs import configure_logging
 from keyturn_chassis.service import Service
 from keyturn_chassis.testing import Harness, harness
 from keyturn_local.stack import Stack
+
+configure_logging("tests", "test", "error", lambda: None)
 
 HarnessFactory = Callable[..., Awaitable[Harness]]
 

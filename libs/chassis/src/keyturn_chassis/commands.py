@@ -45,6 +45,7 @@ class Caller:
     runtime: Runtime
     request: RequestKey
     remembered: bool
+    door: str
 
     async def execute(
         self,
@@ -87,7 +88,7 @@ class Caller:
         request = self.request
         if row is not None:
             request = RequestKey(request.caller, f"{request.key}/{row}", request.digest)
-        return await self.runtime.commands.execute(
+        answered = await self.runtime.commands.execute(
             PendingCommand(
                 command,
                 decide,
@@ -97,6 +98,8 @@ class Caller:
                 telemetry.current_traceparent(),
             )
         )
+        telemetry.ACCEPTED.labels(self.door).inc()
+        return answered
 
 
 async def caller(
@@ -105,11 +108,8 @@ async def caller(
     idempotency_key: IdempotencyKey = None,
 ) -> Caller:
     """The caller of this request; use as `Annotated[Caller, Security(caller, scopes=[…])]`."""
-    body = (
-        b""
-        if request.headers.get("content-type", "").startswith("multipart/")
-        else (await request.body())
-    )
+    streamed = hasattr(request.scope["endpoint"], "body_limit")
+    body = b"" if streamed else await request.body()
     digest = hashlib.sha256(
         b"\n".join((request.method.encode(), str(request.url.path).encode(), body))
     ).hexdigest()
@@ -120,6 +120,7 @@ async def caller(
             f"{principal.client_id}/{principal.subject}", idempotency_key or str(uuid4()), digest
         ),
         idempotency_key is not None,
+        telemetry.door_of(request.scope),
     )
 
 

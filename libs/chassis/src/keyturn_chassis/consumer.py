@@ -154,7 +154,13 @@ class Consumer:
                 record, subject, record.topic, _position(record), type_name or "", None, refusal
             )
         envelope = message.envelope
-        cause = Cause(envelope.source, envelope.id, envelope.time, envelope.traceparent)
+        cause = Cause(
+            envelope.source,
+            envelope.id,
+            envelope.time,
+            envelope.traceparent,
+            envelope.recordedtime,
+        )
         if envelope.recordedtime is not None:
             telemetry.EFFECT_LATENCY.labels(type_name).observe(
                 max(0.0, (wall_now() - envelope.recordedtime).total_seconds())

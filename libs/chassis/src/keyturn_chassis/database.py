@@ -44,6 +44,7 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=0,
+            hide_parameters=True,
             pool_timeout=10,
             json_serializer=dump_json,
             json_deserializer=orjson.loads,

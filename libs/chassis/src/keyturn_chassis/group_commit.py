@@ -23,7 +23,7 @@ from keyturn_chassis.inputs import Cause, Decision, Input
 from keyturn_chassis.service import Service
 from keyturn_chassis.settle import settle
 from keyturn_chassis.unit_of_work import UnitOfWork
-from keyturn_events import Event, Refusal
+from keyturn_events import Event
 
 BATCH = 256
 """How many commands share a transaction, at most."""
@@ -118,7 +118,6 @@ class GroupCommit:
             if isinstance(outcome, Exception):
                 await _fail(command, outcome)
             elif not command.answer.done():
-                telemetry.ACCEPTED.labels("http").inc()
                 command.answer.set_result(outcome)
 
 
@@ -128,7 +127,5 @@ def _input(command: PendingCommand, now: datetime) -> Input[Any]:
 
 
 async def _fail(command: PendingCommand, error: Exception) -> None:
-    if isinstance(error, Refusal):
-        telemetry.REFUSED.labels("http", error.code).inc()
     if not command.answer.done():
         command.answer.set_exception(error)

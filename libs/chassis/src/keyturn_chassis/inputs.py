@@ -23,13 +23,15 @@ class Cause:
     `source` and `id` identify the input (CloudEvents source and id; for a request the caller and
     its idempotency key; for a timer its owner and kind). `at` is business time: when the fact
     happened, when the request came, when the timer was due. Nothing else tells a decision the
-    time, so that deciding again gives the same answer.
+    time, so that deciding again gives the same answer. `recorded_at` is when an event's producer
+    wrote it down: it puts events of the same business time in order, and is good for nothing else.
     """
 
     source: str
     id: str
     at: datetime
     traceparent: str | None = None
+    recorded_at: datetime | None = None
 
     def derive_id(self, *parts: object) -> str:
         """An id that is the same whenever the same input is decided again (a UUID, version 5)."""
