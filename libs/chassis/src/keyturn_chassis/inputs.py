@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha1
 from typing import Any, Generic, TypeAlias, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from keyturn_events import Event
 
 S = TypeVar("S")
 V = TypeVar("V")
 
-_NAMESPACE = UUID("6f0c3c0e-3d0a-5d0e-9a5e-0d1f6f1c7a10")
+_NAMESPACE = UUID("6f0c3c0e-3d0a-5d0e-9a5e-0d1f6f1c7a10").bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class Cause:
 
     def derive_id(self, *parts: object) -> str:
         """An id that is the same whenever the same input is decided again (a UUID, version 5)."""
-        return str(uuid5(_NAMESPACE, "\x1f".join((self.source, self.id, *map(str, parts)))))
+        name = "\x1f".join((self.source, self.id, *map(str, parts)))
+        digest = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()
+        return str(UUID(bytes=digest[:16], version=5))
 
 
 @dataclass(frozen=True, slots=True)
