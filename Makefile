@@ -11,11 +11,12 @@ LOCAL := $(PY) -m keyturn_local
 
 SERVICES := intake segmentation service-desk campaigns
 PACKAGES := libs/events libs/chassis $(SERVICES:%=services/%) deploy/local demo
-PRESENT := $(wildcard $(PACKAGES:%=%/pyproject.toml))
+MANIFESTS := $(PACKAGES:%=%/pyproject.toml)
 
 # What the commands may be told: `make demo N=500 SEED=7 DATA=../shared/data BROKER=apache`.
 export N SEED DATA BROKER POSTGRES_URL
-export PYTHONWARNINGS = default
+# Warnings are the tests' affair; without cached bytecode every process compiles every library.
+unexport PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install lock demo test check format up down status logs clean
 
@@ -24,8 +25,8 @@ help: ## list these commands
 
 install: $(STAMP) ## make .venv with everything, from requirements.lock
 
-$(STAMP): requirements.lock $(PRESENT)
-	@PYTHON="$(PYTHON)" deploy/local/install.sh $(VENV) $(PRESENT:%/pyproject.toml=%)
+$(STAMP): Makefile deploy/local/install.sh requirements.lock $(MANIFESTS)
+	@PYTHON="$(PYTHON)" deploy/local/install.sh $(VENV) $(PACKAGES)
 	@touch $@
 
 lock: $(STAMP) ## pin the newest of requirements.in in requirements.lock

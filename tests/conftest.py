@@ -17,22 +17,20 @@ from keyturn_chassis.database import Database
 from keyturn_chassis.logs import configure_logging
 from keyturn_chassis.service import Service
 from keyturn_chassis.testing import Harness, harness
+from keyturn_local.service_processes import AUDIENCE, ISSUER
 from keyturn_local.stack import Stack
 
 configure_logging("tests", "test", "error", lambda: None)
 
 HarnessFactory = Callable[..., Awaitable[Harness]]
 
-ISSUER = "https://issuer.keyturn.local"
-AUDIENCE = "keyturn"
-
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """PostgreSQL and the embedded broker, without services; gone after the run."""
     stack = Stack(tmp_path_factory.mktemp("stack"), broker="embedded", durable=False)
-    stack.up(services=False)
     try:
+        stack.up(services=False)
         yield stack
     finally:
         stack.clean()

@@ -19,12 +19,12 @@ from keyturn_chassis.auth import (
     Principal,
     UnguardedRoute,
     principal,
-    write_key_pair,
 )
 from keyturn_chassis.reactions import Reactions
 from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.service import Service
 from keyturn_chassis.settings import Settings
+from keyturn_chassis.signing_key import write_key_pair
 
 ISSUER = "https://issuer.example"
 CLOSED_PORT = "postgresql://nobody@127.0.0.1:1/nothing"

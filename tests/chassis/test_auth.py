@@ -27,10 +27,10 @@ from keyturn_chassis.auth import (
     assert_every_route_is_guarded,
     check_tokens_first,
     principal,
-    write_key_pair,
 )
 from keyturn_chassis.problems import Problem, install_problem_handlers
 from keyturn_chassis.settings import Settings
+from keyturn_chassis.signing_key import write_key_pair
 
 ISSUER = "https://issuer.example"
 AUDIENCE = "keyturn"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,12 +51,8 @@ def fake_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def stack(tmp_path_factory: pytest.TempPathFactory, fake_services: Path) -> Iterator[Stack]:
     """A whole stack with fake services; tests may stop and start what they like."""
     stack = Stack(tmp_path_factory.mktemp("stack"), broker="embedded", durable=False)
-    stack.up()
-    yield stack
-    stack.clean()
-
-
-needs_java = pytest.mark.skipif(
-    shutil.which("java") is None or shutil.which("mvn") is None,
-    reason="Apache Kafka needs Java 17 and Maven, which are not both on PATH here",
-)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.clean()

@@ -29,11 +29,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     except OSError:
         blocker = None  # Somebody else's stack blocks it already.
     stack = Stack(directory, broker="embedded")
-    stack.up(services=False)
-    if blocker is not None:
-        blocker.close()
-    yield stack
-    stack.clean()
+    try:
+        stack.up(services=False)
+        yield stack
+    finally:
+        stack.clean()
+        if blocker is not None:
+            blocker.close()
 
 
 @pytest.mark.parametrize("name", NAMES)

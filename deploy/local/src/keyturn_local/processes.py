@@ -43,6 +43,7 @@ class ProcessSpec:
 
 def start(spec: ProcessSpec) -> ProcessRecord:
     """Start a process in a session of its own, its output appended to its log."""
+    _collect_ended_children()
     spec.log.parent.mkdir(parents=True, exist_ok=True)
     with spec.log.open("ab") as log:
         child = subprocess.Popen(
@@ -65,9 +66,17 @@ def start(spec: ProcessSpec) -> ProcessRecord:
     return ProcessRecord(spec.name, child.pid, started, spec.command, dict(spec.env), str(spec.log))
 
 
+def _collect_ended_children() -> None:
+    for pid, child in list(_children.items()):
+        if child.poll() is not None:
+            del _children[pid]
+
+
 def environment(additions: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment without its Keyturn settings, plus `additions`."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("KEYTURN_")}
+    # Without cached bytecode each of a dozen processes compiles every library anew.
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**inherited, **additions}
 
 
@@ -92,6 +101,20 @@ def find(record: ProcessRecord) -> psutil.Process | None:
 def is_running(record: ProcessRecord) -> bool:
     """Whether the recorded process still runs."""
     return find(record) is not None
+
+
+def listens_on(record: ProcessRecord, port: int) -> bool:
+    """Whether it is the recorded process, and nobody else, that listens on the port."""
+    process = find(record)
+    if process is None:
+        return False
+    try:
+        sockets = process.net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(
+        socket.status == psutil.CONN_LISTEN and socket.laddr.port == port for socket in sockets
+    )
 
 
 def send(record: ProcessRecord, number: signal.Signals) -> bool:

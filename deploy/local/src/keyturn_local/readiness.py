@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from keyturn_local.errors import StackError
-from keyturn_local.processes import is_running, tail
+from keyturn_local.processes import is_running, listens_on, tail
 from keyturn_local.state import ProcessRecord
 
 READY_SECONDS = 60.0
@@ -55,8 +56,12 @@ async def _wait(
             raise failure(record, f"does not get ready ({complaint})")
         await asyncio.sleep(POLL_SECONDS)
     # Somebody else may answer on the port of a process that failed to take it.
-    if not is_running(record):
-        raise failure(record, "ended while it was starting")
+    while not listens_on(record, urlsplit(url).port or 0):
+        if not is_running(record):
+            raise failure(record, "ended while it was starting")
+        if time.monotonic() > deadline:
+            raise failure(record, f"does not listen on {url}")
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _ask(client: httpx.AsyncClient, url: str) -> str | None:

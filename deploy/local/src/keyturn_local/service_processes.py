@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from keyturn_local import signing_key
+from keyturn_chassis.signing_key import KeyPair
 from keyturn_local.errors import StackError
 from keyturn_local.ports import LOOPBACK
 from keyturn_local.processes import ProcessSpec, environment, tail
 from keyturn_local.services import SERVICES, Service
+
+ISSUER = "https://issuer.keyturn.local"
+AUDIENCE = "keyturn"
 
 Role = Literal["api", "worker"]
 ROLES: tuple[Role, ...] = ("api", "worker")
@@ -28,7 +31,7 @@ class Wiring:
     """By service name."""
     ports: Mapping[str, int]
     """By process name, e.g. `intake-api`."""
-    key: signing_key.SigningKey
+    key: KeyPair
     outgoing_messages: Path
     """The file to which campaigns' file channel writes what it sends."""
     settings: Mapping[str, str]
@@ -40,8 +43,8 @@ class Wiring:
             "KEYTURN_ENVIRONMENT": "local",
             "KEYTURN_DATABASE_URL": self.database_urls[service.name],
             "KEYTURN_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
-            "KEYTURN_AUTH_ISSUER": signing_key.ISSUER,
-            "KEYTURN_AUTH_AUDIENCE": signing_key.AUDIENCE,
+            "KEYTURN_AUTH_ISSUER": ISSUER,
+            "KEYTURN_AUTH_AUDIENCE": AUDIENCE,
             "KEYTURN_AUTH_JWKS": str(self.key.jwks),
             "KEYTURN_HOST": LOOPBACK,
             "KEYTURN_PORT": str(self.ports[process_name(service, "api")]),
@@ -53,7 +56,7 @@ class Wiring:
 
     def operator_env(self, service: Service) -> dict[str, str]:
         """The same for a command typed by a person, who may also mint tokens."""
-        return {**self.env(service), "KEYTURN_AUTH_PRIVATE_KEY": str(self.key.private_key)}
+        return {**self.env(service), "KEYTURN_AUTH_PRIVATE_KEY": str(self.key.private)}
 
 
 def process_name(service: Service, role: Role) -> str:

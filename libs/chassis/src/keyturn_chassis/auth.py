@@ -7,10 +7,7 @@ a key pair in a file takes the provider's place (`LocalIssuer`).
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,10 +27,10 @@ from fastapi.openapi.models import OAuth2, OAuthFlowClientCredentials, OAuthFlow
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
-from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from keyturn_chassis.clock import wall_now
 from keyturn_chassis.problems import Problem, unavailable
+from keyturn_chassis.signing_key import public_jwk
 from keyturn_chassis.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -340,7 +337,7 @@ class LocalIssuer:
         key = serialization.load_pem_private_key(self.private_key_path.read_bytes(), None)
         if not isinstance(key, (Ed25519PrivateKey, RSAPrivateKey)):
             raise TypeError(f"{self.private_key_path} should hold an Ed25519 or RSA key")
-        public = _public_jwk(key)
+        public = public_jwk(key)
         now = wall_now()
         claims = {
             "iss": self.issuer,
@@ -353,39 +350,3 @@ class LocalIssuer:
             "jti": str(uuid4()),
         }
         return jwt.encode(claims, key, public["alg"], headers={"kid": public["kid"]})
-
-
-def write_key_pair(directory: Path) -> tuple[Path, Path]:
-    """The paths of a private key and of the JWKS with its public half, made unless they are there.
-
-    Only the owner can read the private key.
-    """
-    private, jwks = directory / "private.pem", directory / "jwks.json"
-    if not (private.exists() and jwks.exists()):
-        directory.mkdir(parents=True, exist_ok=True)
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        private.unlink(missing_ok=True)
-        with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-        jwks.write_text(json.dumps({"keys": [_public_jwk(key)]}, indent=2) + "\n")
-    return private, jwks
-
-
-def _public_jwk(key: Ed25519PrivateKey | RSAPrivateKey) -> dict[str, str]:
-    """The public half of a private key, named by its thumbprint (RFC 7638)."""
-    jwk: Mapping[str, str]
-    if isinstance(key, RSAPrivateKey):
-        algorithm, jwk = "RS256", dict(RSAAlgorithm.to_jwk(key.public_key(), as_dict=True))
-    else:
-        algorithm, jwk = "EdDSA", dict(OKPAlgorithm.to_jwk(key.public_key(), as_dict=True))
-    members: dict[str, str] = {
-        name: jwk[name] for name in ("crv", "e", "kty", "n", "x") if name in jwk
-    }
-    digest = hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest()
-    thumbprint = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    return {**members, "kid": thumbprint, "alg": algorithm, "use": "sig"}

@@ -51,22 +51,23 @@ class Caller:
         self,
         decide: Decision[S, C],
         command: C,
-        respond: Callable[[S, Sequence[Event]], BaseModel | None],
+        respond: Callable[[S, Sequence[Event]], BaseModel | Answer | None],
         *,
         status: int = 200,
         row: int | None = None,
     ) -> Response:
         """Decide `command` in the next transaction and answer after its commit.
 
-        `respond(state, events)` gives the body (a pydantic model, or None for no body). Raises
-        `Refusal` when the decision says no.
+        `respond(state, events)` gives the body (a pydantic model, or None for no body), or the
+        whole `Answer` where the status depends on the outcome: a no that has to go on record is
+        decided, not raised. Raises `Refusal` when the decision says no.
         """
         answer = await self.decided(decide, command, respond, status=status, row=row)
         headers = {"idempotency-replayed": "true"} if answer.replayed else None
         return Response(
             answer.body or None,
             status_code=answer.status,
-            media_type="application/json" if answer.body else None,
+            media_type=answer.media_type,
             headers=headers,
         )
 
@@ -74,7 +75,7 @@ class Caller:
         self,
         decide: Decision[S, C],
         command: C,
-        respond: Callable[[S, Sequence[Event]], BaseModel | None],
+        respond: Callable[[S, Sequence[Event]], BaseModel | Answer | None],
         *,
         status: int = 200,
         row: int | None = None,
@@ -83,6 +84,8 @@ class Caller:
 
         def answer(state: S, events: Sequence[Event]) -> Answer:
             body = respond(state, events)
+            if isinstance(body, Answer):
+                return body
             return Answer(status, "" if body is None else body.model_dump_json(by_alias=True))
 
         request = self.request

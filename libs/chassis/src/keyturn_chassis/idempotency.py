@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from keyturn_chassis.database import chassis_metadata, dump_json, insert_rows
 from keyturn_events.refusal import Refusal, RefusalKind
 
+FIRST_REFUSAL = 400
+"""The lowest status of an answer that says no."""
+
 idempotency = Table(
     "idempotency",
     chassis_metadata,
@@ -50,6 +53,13 @@ class Answer:
     status: int
     body: str
     replayed: bool = False
+
+    @property
+    def media_type(self) -> str | None:
+        """What the body is: a problem document when the status says no."""
+        if not self.body:
+            return None
+        return "application/problem+json" if self.status >= FIRST_REFUSAL else "application/json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,12 @@ async def append(connection: AsyncConnection, messages: Sequence[Message[Any]]) 
 
 
 def _row(message: Message[Any]) -> dict[str, Any]:
+    value = message.value
     return {
         "id": message.envelope.id,
         "aggregatetype": message.event.topic,
         "aggregateid": message.envelope.subject,
         "type": message.envelope.type,
         "headers": {name: value.decode() for name, value in message.headers},
-        "payload": None if message.value is None else orjson.Fragment(message.value),
+        "payload": None if value is None else orjson.Fragment(value),
     }

@@ -77,7 +77,8 @@ class BrokerServer:
         except asyncio.CancelledError:
             _log.debug("closing the connection of %s", peer)
         finally:
-            writer.close()
+            # What the peer has not read by now it will not read.
+            writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
