@@ -37,11 +37,13 @@ async def synchronise(
             for deadline in of_owner
         ]
     )
+    # NOT IN is answered from a hash of what is wanted; NOT EXISTS may become a nested loop, whose
+    # cost grows with the square of the batch.
     await connection.execute(
         text(
-            "DELETE FROM timers WHERE owner = ANY(CAST(:owners AS text[])) AND NOT EXISTS ("
-            " SELECT FROM json_populate_recordset(NULL::timers, CAST(:wanted AS json)) AS w"
-            " WHERE w.owner = timers.owner AND w.kind = timers.kind AND w.key = timers.key)"
+            "DELETE FROM timers WHERE owner = ANY(CAST(:owners AS text[]))"
+            " AND (owner, kind, key) NOT IN (SELECT owner, kind, key"
+            " FROM json_populate_recordset(NULL::timers, CAST(:wanted AS json)))"
         ),
         {"owners": sorted(deadlines), "wanted": wanted},
     )

@@ -1,0 +1,1 @@
+"""The service desk: promises kept after the signature."""

@@ -1,0 +1,1 @@
+"""What the desk decides: pure functions of what is known and what happened."""
