@@ -1,0 +1,269 @@
+"""The decisions of this service: what an event, the passing of time or a new model changes.
+
+All of them look at a dossier, the files of everybody whom the input concerns, and give back the
+dossier as it is now with the events that tell of every move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from typing import Final, Protocol
+
+from keyturn_events import CustomerEvent, Event
+from keyturn_events.intake import CustomerErased, CustomersMerged, CustomersUnmerged
+from segmentation.domain.facts import ERASED, Facts, Json, erased, join, learn, stamp
+from segmentation.domain.models import Models
+from segmentation.domain.people import survivors
+from segmentation.domain.standing import (
+    DECISIVE,
+    UNKNOWN,
+    Standing,
+    fallen_silent,
+    heard_of,
+    resorted,
+)
+from segmentation.domain.telling import told_by
+
+BIRTHDAY: Final = "birthday"
+"""The kind of timer that fires when a birthday may move somebody to another segment."""
+
+SILENCE: Final = "silence"
+"""The kind of timer that fires when somebody may have been silent for too long."""
+
+
+class Reason(Protocol):
+    """What led to a decision: its identity, and the business time at which it happened."""
+
+    @property
+    def id(self) -> str:
+        """The id of the event, request or timer."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def recorded_at(self) -> datetime | None:
+        """When its producer wrote it down."""
+
+    def derive_id(self, *parts: object) -> str:
+        """An id that is the same whenever the same input is decided again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFile:
+    """What is held under one customer id: its own facts, and whom it means.
+
+    The standing is kept with the survivor, for the whole person.
+    """
+
+    customer_id: str
+    survivor_id: str
+    facts: Facts = field(default_factory=dict)
+    standing: Standing = UNKNOWN
+
+    @property
+    def erased(self) -> bool:
+        """Whether this person asked to be forgotten."""
+        return ERASED in self.facts
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a customer's timeline."""
+
+    customer_id: str
+    at: datetime
+    event_id: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """The files of all whom an input concerns, and the models to judge them by.
+
+    It holds every file of each person in it, so that a person can be seen whole. `entries` are the
+    timeline lines that a decision adds.
+    """
+
+    files: Mapping[str, CustomerFile]
+    models: Models
+    entries: tuple[Entry, ...] = field(default=())
+
+    def facts_of(self, survivor_id: str) -> Facts:
+        """What is known of a person under all their ids."""
+        if len(self.files) == 1:
+            return self.files[survivor_id].facts
+        return reduce(
+            join, (file.facts for file in self.files.values() if file.survivor_id == survivor_id)
+        )
+
+    def with_file(self, file: CustomerFile, entry: Entry) -> Dossier:
+        """The dossier with another version of a file, and a line more."""
+        files = {**self.files, file.customer_id: file}
+        return Dossier(files, self.models, (*self.entries, entry))
+
+    def with_standing(
+        self, file: CustomerFile, standing: Standing, entries: tuple[Entry, ...]
+    ) -> Dossier:
+        """The dossier with another standing of a person, and the lines that tell of it."""
+        if standing is file.standing:
+            return self
+        judged = CustomerFile(file.customer_id, file.survivor_id, file.facts, standing)
+        files = {**self.files, file.customer_id: judged}
+        return Dossier(files, self.models, (*self.entries, *entries))
+
+
+def hear(dossier: Dossier, event: CustomerEvent, cause: Reason) -> tuple[Dossier, list[Event]]:
+    """Take in what an event tells, put it on the timeline, and see whom it moves."""
+    file = dossier.files[event.customer_id]
+    if file.erased:
+        return dossier, []
+    told = told_by(event)
+    heard = dossier.with_file(_learnt(file, told, cause), _entry(event, cause))
+    decisive = any(name.startswith(DECISIVE) for name in told)
+    return _settled(heard, [file.survivor_id], cause, afresh=decisive)
+
+
+def regroup(
+    dossier: Dossier, event: CustomersMerged | CustomersUnmerged, cause: Reason
+) -> tuple[Dossier, list[Event]]:
+    """Take in that two ids mean one person, or no longer do; both are judged by what is theirs."""
+    file = dossier.files[event.customer_id]
+    if file.erased:
+        return dossier, []
+    files = {**dossier.files, file.customer_id: _learnt(file, told_by(event), cause)}
+    people = survivors({id: file.facts for id, file in files.items()})
+    as_of = max(
+        (file.standing.as_of for file in files.values() if file.standing.as_of is not None),
+        default=None,
+    )
+    regrouped = {
+        id: replace(
+            file,
+            survivor_id=people[id],
+            standing=replace(file.standing, as_of=as_of) if people[id] == id else UNKNOWN,
+        )
+        for id, file in files.items()
+    }
+    heard = Dossier(regrouped, dossier.models, (_entry(event, cause),))
+    return _settled(heard, sorted(set(people.values())), cause, afresh=True)
+
+
+def forget(dossier: Dossier, event: CustomerErased, cause: Reason) -> tuple[Dossier, list[Event]]:
+    """Erase a person under all their ids; that it happened is all that stays, for late events."""
+    survivor_id = dossier.files[event.customer_id].survivor_id
+    mark = stamp(cause.at, cause.recorded_at, cause.id)
+    files = {
+        id: CustomerFile(id, id, erased(file.facts, mark))
+        if file.survivor_id == survivor_id
+        else file
+        for id, file in dossier.files.items()
+    }
+    return Dossier(files, dossier.models), []
+
+
+def _learnt(file: CustomerFile, told: Mapping[str, Json], cause: Reason) -> CustomerFile:
+    facts = learn(file.facts, told, stamp(cause.at, cause.recorded_at, cause.id))
+    if facts is file.facts:
+        return file
+    return CustomerFile(file.customer_id, file.survivor_id, facts, file.standing)
+
+
+def _entry(event: CustomerEvent, cause: Reason) -> Entry:
+    return Entry(event.customer_id, cause.at, cause.id, event)
+
+
+def come_of_age(dossier: Dossier, customer_id: str, cause: Reason) -> tuple[Dossier, list[Event]]:
+    """See whether a birthday has moved a person."""
+    return _of_whole_person(dossier, customer_id, cause, _settled_once)
+
+
+def fall_silent(dossier: Dossier, customer_id: str, cause: Reason) -> tuple[Dossier, list[Event]]:
+    """See whether a person has been silent for too long."""
+
+    def silent(dossier: Dossier, file: CustomerFile, cause: Reason) -> tuple[Standing, list[Event]]:
+        facts = dossier.facts_of(file.customer_id)
+        return fallen_silent(
+            file.customer_id, facts, file.standing, dossier.models.silence, cause.at
+        )
+
+    return _of_whole_person(dossier, customer_id, cause, silent)
+
+
+def reassess(dossier: Dossier, customer_id: str, cause: Reason) -> tuple[Dossier, list[Event]]:
+    """Judge a person anew by the models as they are now, such as after a new version."""
+    return _of_whole_person(dossier, customer_id, cause, _settled_afresh)
+
+
+Judgement = Callable[[Dossier, CustomerFile, Reason], tuple[Standing, list[Event]]]
+
+
+def _of_whole_person(
+    dossier: Dossier, customer_id: str, cause: Reason, judge: Judgement
+) -> tuple[Dossier, list[Event]]:
+    file = dossier.files[customer_id]
+    if file.erased or file.survivor_id != customer_id:
+        return dossier, []
+    standing, events = judge(dossier, file, cause)
+    return dossier.with_standing(file, standing, _own_entries(events, cause)), events
+
+
+def _settled_once(
+    dossier: Dossier, file: CustomerFile, cause: Reason
+) -> tuple[Standing, list[Event]]:
+    return _judged(dossier, file, cause, afresh=False)
+
+
+def _settled_afresh(
+    dossier: Dossier, file: CustomerFile, cause: Reason
+) -> tuple[Standing, list[Event]]:
+    return _judged(dossier, file, cause, afresh=True)
+
+
+def _settled(
+    dossier: Dossier, survivor_ids: Sequence[str], cause: Reason, *, afresh: bool
+) -> tuple[Dossier, list[Event]]:
+    events: list[Event] = []
+    for survivor_id in survivor_ids:
+        file = dossier.files[survivor_id]
+        if file.erased:
+            continue
+        standing, moves = _judged(dossier, file, cause, afresh=afresh)
+        entries = _own_entries(moves, cause, first=len(events))
+        dossier = dossier.with_standing(file, standing, entries)
+        events.extend(moves)
+    return dossier, events
+
+
+def _judged(
+    dossier: Dossier, file: CustomerFile, cause: Reason, *, afresh: bool
+) -> tuple[Standing, list[Event]]:
+    facts = dossier.facts_of(file.customer_id)
+    standing, moves = resorted(
+        file.customer_id,
+        facts,
+        file.standing,
+        dossier.models,
+        at=cause.at,
+        caused_by=cause.id,
+        afresh=afresh,
+    )
+    standing, returns = heard_of(
+        file.customer_id, facts, standing, dossier.models.silence, cause.id
+    )
+    return standing, [*moves, *returns]
+
+
+def _own_entries(events: Sequence[Event], cause: Reason, first: int = 0) -> tuple[Entry, ...]:
+    """The lines that our own events add, under the ids with which they will be published.
+
+    `first` is the number of the first of them among all events of the decision.
+    """
+    return tuple(
+        Entry(event.subject, cause.at, cause.derive_id(event.type, number), event)
+        for number, event in enumerate(events, first)
+    )

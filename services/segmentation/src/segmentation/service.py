@@ -1,0 +1,34 @@
+"""The composition root of segmentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from keyturn_chassis.service import Service
+from keyturn_events.segmentation import CustomerDormant, CustomerReactivated, CustomerSegmented
+from segmentation.api import router
+from segmentation.reactions import reactions
+from segmentation.rollout import Rollout
+from segmentation.store import store
+
+service: Final = Service(
+    name="segmentation",
+    title="Keyturn segmentation",
+    description=(
+        "Who the customers are, and who they are becoming: a profile and a timeline of each, built"
+        " from events alone, and the segments they belong to, with the reason for every move."
+    ),
+    store=store,
+    router=router,
+    reactions=reactions,
+    publishes=(CustomerSegmented, CustomerDormant, CustomerReactivated),
+    migrations=Path(__file__).parent / "migrations",
+    tasks=(Rollout(),),
+    scopes={
+        "customers:read": "See profiles, timelines and segments of customers",
+        "segments:read": "See how many customers each segment has",
+        "models:read": "See the segment models",
+        "models:write": "Publish a new version of a segment model",
+    },
+)
