@@ -1,0 +1,243 @@
+"""Loads what a batch of inputs looks at, in a number of statements that does not grow with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from campaigns.domain.campaign import Entered
+from campaigns.domain.ledger import Entry
+from campaigns.domain.referral import Referral
+from campaigns.domain.sending import Send
+from campaigns.store.named import codes_in, customers_in, messages_in
+from campaigns.store.tables import (
+    CAMPAIGN,
+    ENTRY,
+    MEMBER,
+    PERSON,
+    POLICY,
+    REFERRAL,
+    SEND,
+    TEMPLATE,
+    Located,
+    MemberRecord,
+)
+from campaigns.store.working_set import CampaignsWorkingSet
+from keyturn_chassis.database import Loaded
+from keyturn_chassis.inputs import Input
+
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found of the people whom a batch is about."""
+
+    people: dict[str, tuple[int, Located]] = field(default_factory=dict)
+    sends: dict[str, tuple[int, Send]] = field(default_factory=dict)
+    referrals: dict[str, tuple[int, Referral]] = field(default_factory=dict)
+    members: dict[str, tuple[int, MemberRecord]] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    entered: dict[str, list[Entered]] = field(default_factory=dict)
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+
+
+async def load(connection: AsyncConnection, inputs: Sequence[Input[Any]], /) -> CampaignsWorkingSet:
+    """The working set that covers all of `inputs`: the sender's, or anybody else's."""
+    values = [input.value for input in inputs]
+    messages = {message for value in values for message in messages_in(value)}
+    customers = {customer for value in values for customer in customers_in(value)}
+    codes = {code for value in values for code in codes_in(value)}
+    if messages:
+        found = await _for_messages(connection, messages)
+    elif customers:
+        found = await _for_customers(connection, customers, codes)
+    else:
+        found = _Found()
+    return CampaignsWorkingSet(
+        people=Loaded(found.people),
+        campaigns=Loaded(await _catalogue(connection, "campaigns", "code", CAMPAIGN)),
+        templates=Loaded(await _catalogue(connection, "templates", "code", TEMPLATE)),
+        policies=Loaded(await _catalogue(connection, "policies", "name", POLICY)),
+        sends=Loaded(found.sends),
+        referrals=Loaded(found.referrals),
+        members=Loaded(found.members),
+        owners=found.owners,
+        entered=found.entered,
+        entries=found.entries,
+    )
+
+
+async def _for_messages(connection: AsyncConnection, messages: Collection[str]) -> _Found:
+    """What the sender looks at: the messages, and those to whom they go."""
+    sends = await _sends(connection, messages)
+    customers = {send.customer_id for _, send in sends.values()}
+    people = await _people(connection, customers)
+    owners = await _owners(connection, customers | people.keys(), ())
+    return _Found(people=people, sends=sends, owners=owners)
+
+
+async def _for_customers(
+    connection: AsyncConnection, customers: Collection[str], codes: Collection[str]
+) -> _Found:
+    """What everything else looks at: the customers, and those whom their referrals concern."""
+    people = await _people(connection, customers)
+    ids = set(customers) | people.keys()
+    owners = await _owners(connection, ids, codes)
+    own_codes = {code for code, owner in owners.items() if owner in ids}
+    referrals = await _referrals(connection, ids, own_codes | set(codes))
+    ids.update(owners.values(), (referral.referred_id for _, referral in referrals.values()))
+    if ids - people.keys():
+        people |= await _people(connection, ids - people.keys())
+        ids |= people.keys()
+    return _Found(
+        people,
+        await _parked(connection, ids),
+        referrals,
+        await _members(connection, ids),
+        owners,
+        await _entered(connection, ids),
+        await _entries(connection, ids),
+    )
+
+
+async def _catalogue(
+    connection: AsyncConnection, table: str, key: str, adapter: TypeAdapter[V]
+) -> dict[str, tuple[int, V]]:
+    """Everything in a small table."""
+    rows = await connection.execute(
+        text(f"SELECT {key} AS key, version, document FROM {table} ORDER BY {key}")  # noqa: S608
+    )
+    return {row.key: (row.version, adapter.validate_python(row.document)) for row in rows}
+
+
+async def _members(
+    connection: AsyncConnection, customers: Collection[str]
+) -> dict[str, tuple[int, MemberRecord]]:
+    rows = await _of_customers(
+        connection,
+        "SELECT customer_id, version, document FROM members"
+        " WHERE customer_id = ANY(CAST(:customers AS text[]))",
+        customers,
+    )
+    return {row.customer_id: (row.version, MEMBER.validate_python(row.document)) for row in rows}
+
+
+async def _people(
+    connection: AsyncConnection, customers: Collection[str]
+) -> dict[str, tuple[int, Located]]:
+    """The records of these customers, and of all who are one person with them."""
+    rows = await _of_customers(
+        connection,
+        "SELECT customer_id, root, version, document FROM people WHERE root IN"
+        " (SELECT root FROM people WHERE customer_id = ANY(CAST(:customers AS text[])))",
+        customers,
+    )
+    return {
+        row.customer_id: (row.version, Located(row.root, PERSON.validate_python(row.document)))
+        for row in rows
+    }
+
+
+async def _owners(
+    connection: AsyncConnection, customers: Collection[str], codes: Collection[str]
+) -> dict[str, str]:
+    """Whose the codes are that these customers have, mention or came with."""
+    rows = await connection.execute(
+        text(
+            "SELECT code, customer_id FROM referral_codes"
+            " WHERE customer_id = ANY(CAST(:customers AS text[]))"
+            " OR code = ANY(CAST(:codes AS text[])) OR code IN (SELECT code FROM referrals"
+            " WHERE referred_id = ANY(CAST(:customers AS text[])))"
+        ),
+        {"customers": sorted(customers), "codes": sorted(codes)},
+    )
+    return {row.code: row.customer_id for row in rows}
+
+
+async def _referrals(
+    connection: AsyncConnection, customers: Collection[str], codes: Collection[str]
+) -> dict[str, tuple[int, Referral]]:
+    rows = await connection.execute(
+        text(
+            "SELECT referral_id, version, document FROM referrals"
+            " WHERE referred_id = ANY(CAST(:customers AS text[]))"
+            " OR code = ANY(CAST(:codes AS text[]))"
+        ),
+        {"customers": sorted(customers), "codes": sorted(codes)},
+    )
+    return {row.referral_id: (row.version, REFERRAL.validate_python(row.document)) for row in rows}
+
+
+async def _sends(
+    connection: AsyncConnection, messages: Collection[str]
+) -> dict[str, tuple[int, Send]]:
+    rows = await connection.execute(
+        text(
+            "SELECT message_id, version, document FROM sends"
+            " WHERE message_id = ANY(CAST(:messages AS text[]))"
+        ),
+        {"messages": sorted(messages)},
+    )
+    return _decoded(rows.all())
+
+
+async def _parked(
+    connection: AsyncConnection, customers: Collection[str]
+) -> dict[str, tuple[int, Send]]:
+    """The messages to these customers that wait for an event."""
+    rows = await _of_customers(
+        connection,
+        "SELECT message_id, version, document FROM sends"
+        " WHERE customer_id = ANY(CAST(:customers AS text[]))"
+        " AND state = 'waiting' AND due_at IS NULL",
+        customers,
+    )
+    return _decoded(rows)
+
+
+def _decoded(rows: Sequence[Row[Any]]) -> dict[str, tuple[int, Send]]:
+    return {row.message_id: (row.version, SEND.validate_python(row.document)) for row in rows}
+
+
+async def _entered(
+    connection: AsyncConnection, customers: Collection[str]
+) -> dict[str, list[Entered]]:
+    """The campaigns that these customers went into, by customer."""
+    rows = await _of_customers(
+        connection,
+        "SELECT DISTINCT customer_id, campaign, occurrence, entered_at FROM sends"
+        " WHERE customer_id = ANY(CAST(:customers AS text[]))",
+        customers,
+    )
+    entered: dict[str, list[Entered]] = {customer: [] for customer in customers}
+    for row in rows:
+        entered[row.customer_id].append(Entered(row.campaign, row.occurrence, row.entered_at))
+    return entered
+
+
+async def _entries(
+    connection: AsyncConnection, customers: Collection[str]
+) -> dict[str, list[Entry]]:
+    rows = await _of_customers(
+        connection,
+        "SELECT member_id, document FROM ledger_entries"
+        " WHERE member_id = ANY(CAST(:customers AS text[])) ORDER BY sequence",
+        customers,
+    )
+    entries: dict[str, list[Entry]] = defaultdict(list)
+    for row in rows:
+        entries[row.member_id].append(ENTRY.validate_python(row.document))
+    return dict(entries)
+
+
+async def _of_customers(
+    connection: AsyncConnection, statement: str, customers: Collection[str]
+) -> Sequence[Row[Any]]:
+    return (await connection.execute(text(statement), {"customers": sorted(customers)})).all()

@@ -1,0 +1,171 @@
+"""The tables of campaigns, and how a domain value becomes a document and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from campaigns.domain.campaign import Campaign
+from campaigns.domain.ledger import Entry
+from campaigns.domain.people import Person
+from campaigns.domain.policy import Policy
+from campaigns.domain.referral import Referral
+from campaigns.domain.sending import Send
+from campaigns.domain.template import Template
+from keyturn_events.vocabulary import Tier
+
+metadata = MetaData()
+
+people = Table(
+    "people",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("root", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+    Index("people_root", "root"),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+)
+
+sends = Table(
+    "sends",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("occurrence", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("entered_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("due_at", DateTime(timezone=True)),
+    Column("leased_until", DateTime(timezone=True)),
+    Column("version", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+    UniqueConstraint("campaign", "step", "customer_id", "occurrence", name="one_send"),
+    Index("sends_due", "due_at", "message_id", postgresql_where=text("state = 'waiting'")),
+    Index("sends_leased", "leased_until", postgresql_where=text("state = 'sending'")),
+    Index("sends_customer", "customer_id", "entered_at", "message_id"),
+)
+
+referral_codes = Table(
+    "referral_codes",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("customer_id", Text, nullable=False, unique=True),
+)
+
+referrals = Table(
+    "referrals",
+    metadata,
+    Column("referral_id", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("referred_id", Text, nullable=False),
+    Column("owner_id", Text),
+    Column("state", Text, nullable=False),
+    Column("refusal", Text),
+    Column("rewarded_purchase_id", Text),
+    Column("version", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+    UniqueConstraint("code", "referred_id", name="one_referral"),
+    UniqueConstraint(
+        "rewarded_purchase_id", name="one_reward", deferrable=True, initially="DEFERRED"
+    ),
+    Index("referrals_referred", "referred_id"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("customer_id", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+)
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    Column("entry_id", Text, primary_key=True),
+    Column("sequence", BigInteger, Identity(), nullable=False, unique=True),
+    Column("member_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("active", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("reverses", Text, unique=True),
+    Column("document", JSONB, nullable=False),
+    Index("ledger_entries_member", "member_id", "sequence"),
+)
+
+POLICY_NAME: Final = "sending"
+"""The name of the one policy there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A record with the surviving id of the person to whom it belongs."""
+
+    root: str
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """What is kept of a member beside the ledger.
+
+    `revision` grows with every entry, so that two writers of one member's ledger meet in this row.
+    """
+
+    enrolled_at: datetime | None
+    tier: Tier
+    revision: int
+
+
+PERSON: Final = TypeAdapter(Person)
+CAMPAIGN: Final = TypeAdapter(Campaign)
+TEMPLATE: Final = TypeAdapter(Template)
+POLICY: Final = TypeAdapter(Policy)
+SEND: Final = TypeAdapter(Send)
+REFERRAL: Final = TypeAdapter(Referral)
+MEMBER: Final = TypeAdapter(MemberRecord)
+ENTRY: Final = TypeAdapter(Entry)
