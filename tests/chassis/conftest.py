@@ -22,6 +22,7 @@ from keyturn_chassis.reactions import Reactions
 from keyturn_chassis.service import Deadline, Service
 from keyturn_events import Event, Message, Refusal, Topic
 from keyturn_events.intake import LeadCaptured, LeadScored, LeadStalled
+from keyturn_events.segmentation import CustomerDormant
 from keyturn_events.vocabulary import LeadChannel, LeadStage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -70,11 +71,13 @@ def count_lead(tally: Tally, event: LeadCaptured, cause: Cause) -> tuple[Tally, 
 
 
 def add_note(tally: Tally, command: AddNote, cause: Cause) -> tuple[Tally, Sequence[Event]]:
-    """Add a note; the word no is refused, the word nul cannot be stored."""
+    """Add a note; no is refused, nul cannot be stored, "say it" is told to the others."""
     if command.words == "no":
         raise Refusal("no-means-no", "Say something else.", pointer="/words")
     customer_id = "a\x00b" if command.words == "nul" else tally.customer_id
-    return replace(tally, customer_id=customer_id, notes=tally.notes + 1), []
+    said = CustomerDormant(customer_id=tally.customer_id, last_active_at=cause.at, threshold_days=1)
+    events = [said] if command.words == "say it" else []
+    return replace(tally, customer_id=customer_id, notes=tally.notes + 1), events
 
 
 def remind(tally: Tally, timer: TimerFired, cause: Cause) -> tuple[Tally, Sequence[Event]]:

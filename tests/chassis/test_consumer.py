@@ -6,9 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
-from keyturn_chassis.consumer import Consumer
+from keyturn_chassis.consumer import Consumer, raw_record
 from keyturn_chassis.database import Database
 from keyturn_chassis.inputs import RawRecord
 from keyturn_chassis.testing import Harness, record
@@ -243,3 +246,108 @@ async def test_replay_after_mending_leaves_the_state_as_if_nothing_had_failed(
     assert await tally.rows(state) == await well.rows(state)
     ids = "SELECT id FROM outbox ORDER BY 1"
     assert await tally.rows(ids) == await well.rows(ids)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    key=st.none() | st.binary(max_size=12),
+    value=st.none() | st.binary(max_size=40),
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from(["ce_type", "ce_id", "ce_source", "x"]),
+            st.sampled_from([b"keyturn.lead.captured.v1", b"\x00", b"\xff", b""]),
+        ),
+        max_size=4,
+    ),
+    topic=st.sampled_from(["intake.leads", "partners.inbound"]),
+    offset=st.integers(0, 2**40),
+)
+async def test_no_record_whatever_stops_the_consumer(  # noqa: PLR0917 - hypothesis names them
+    tally: Harness,
+    key: bytes | None,
+    value: bytes | None,
+    headers: list[tuple[str, bytes]],
+    topic: str,
+    offset: int,
+) -> None:
+    hostile = RawRecord(topic, 0, offset, key, value, tuple(headers))
+    assert await Consumer(tally.runtime).handle([hostile])
+
+
+def test_a_header_without_a_value_is_read_as_an_empty_one() -> None:
+    record = ConsumerRecord(
+        "intake.leads", 0, 1, 0, 0, None, None, 0, 0, 0, (("ce_type", None), ("x", b"1"))
+    )
+    assert raw_record(record).headers == (("ce_type", b""), ("x", b"1"))
+
+
+async def test_an_event_on_a_topic_that_is_not_its_owners_is_parked_and_stops_no_customer(
+    tally: Harness, lead: Any
+) -> None:
+    forged = record(lead("c1", "l1"), offset=3)
+    await tally.receive_records(
+        RawRecord("campaigns.messages", 0, 3, forged.key, forged.value, forged.headers)
+    )
+    await tally.receive(lead("c1", "l2"))
+
+    assert await parked(tally) == [("campaigns.messages/0/3", "wrong-topic")]
+    assert await leads_of(tally, "c1") == ["l2"]
+
+
+async def test_asked_to_stop_while_the_database_is_away_it_leaves_the_batch_for_later(
+    tally: Harness, lead: Any
+) -> None:
+    tally.runtime.database = Database("postgresql://nobody@127.0.0.1:1/nowhere")
+    consumer = Consumer(tally.runtime)
+    consumer.stop()
+
+    async with asyncio.timeout(5):
+        assert not await consumer.handle([record(lead("c1", "l1"))])
+
+
+async def test_an_event_that_became_decodable_has_its_effect_once_however_often_it_comes(
+    tally: Harness, lead: Any
+) -> None:
+    good = record(lead("c1", "l1"), offset=5)
+    unread = RawRecord(good.topic, 0, 5, good.key, b"{", good.headers)
+    await tally.receive_records(unread)
+    async with tally.runtime.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE dead_letters SET value = CAST(:value AS bytea)"), {"value": good.value}
+        )
+
+    assert (await tally.replay("c1")).handled == 1
+    await tally.receive_records(RawRecord(good.topic, 0, 9, good.key, good.value, good.headers))
+
+    assert await leads_of(tally, "c1") == ["l1"]
+    assert await parked(tally) == []
+
+
+async def test_an_event_that_fails_otherwise_after_mending_stays_parked(
+    tally: Harness, lead: Any, mended: set[str]
+) -> None:
+    good = record(lead("c1", "poison-1"), offset=5)
+    await tally.receive_records(RawRecord(good.topic, 0, 5, good.key, b"{", good.headers))
+    async with tally.runtime.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE dead_letters SET value = CAST(:value AS bytea)"), {"value": good.value}
+        )
+    assert (await tally.replay("c1")).code == "poison"
+
+    mended.add("poison-1")
+    assert (await tally.replay("c1")).handled == 1
+    assert await leads_of(tally, "c1") == ["poison-1"]
+
+
+async def test_a_queue_longer_than_a_transaction_is_replayed_in_order(
+    tally: Harness, lead: Any, mended: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyturn_chassis.replay.BATCH", 3)
+    names = ["poison-1", *(f"l{n}" for n in range(9))]
+    await tally.receive(*(lead("c1", name) for name in names))
+    mended.add("poison-1")
+
+    assert (await tally.replay("c1")).handled == 10
+    assert await leads_of(tally, "c1") == names

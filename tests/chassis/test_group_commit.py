@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from keyturn_chassis.database import Database
 from keyturn_chassis.testing import Harness
@@ -46,7 +48,7 @@ async def test_commands_that_arrive_together_share_transactions(tally: Harness) 
         nonlocal commits
         commits += 1
 
-    event.listen(tally.runtime.database.engine.sync_engine, "commit", count)
+    event.listen(tally.runtime.commands._database.engine.sync_engine, "commit", count)
     responses = await asyncio.gather(*(post(tally, f"c{n % 5}", "hello") for n in range(60)))
 
     assert [response.status_code for response in responses] == [201] * 60
@@ -110,7 +112,7 @@ async def test_a_refusal_is_not_remembered_so_that_the_request_may_succeed_later
     assert rows[0].n == 0
 
 
-@pytest.mark.parametrize("key", ["", "x" * 201, "with space"])
+@pytest.mark.parametrize("key", ["", "x" * 129, "with space"])
 async def test_a_key_that_is_out_of_bounds_is_refused(tally: Harness, key: str) -> None:
     response = await post(tally, "c1", "hello", key=key)
 
@@ -128,3 +130,50 @@ async def test_while_the_database_is_away_commands_are_told_to_come_back(tally: 
     assert away.status_code == 503
     assert int(away.headers["retry-after"]) >= 1
     assert (back.status_code, await notes(tally)) == (201, {"c1": 1})
+
+
+async def test_a_command_whose_answer_cannot_be_built_has_no_effect(
+    tally: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no such answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("keyturn_chassis.commands.Answer", fail)
+        assert (await post(tally, "c1", "hello", key="k1")).status_code == 500
+    assert await notes(tally) == {}
+    assert (await post(tally, "c1", "hello", key="k1")).status_code == 201
+    assert await notes(tally) == {"c1": 1}
+
+
+async def test_a_key_used_again_after_its_answer_was_forgotten_gives_new_events(
+    tally: Harness,
+) -> None:
+    for minute in (0, 1):
+        await tally.drive(datetime(2026, 3, 1, 12, minute, tzinfo=UTC))
+        await post(tally, "c1", "say it", key="k1")
+        async with tally.runtime.database.transaction() as connection:
+            await connection.execute(text("DELETE FROM idempotency"))
+    rows = await tally.rows("SELECT count(DISTINCT id) AS ids FROM outbox")
+
+    assert rows[0].ids == 2
+    assert await notes(tally) == {"c1": 2}
+
+
+async def test_readers_who_hold_every_connection_do_not_keep_commands_from_committing(
+    tally: Harness,
+) -> None:
+    async with AsyncExitStack() as readers:
+        for _ in range(tally.runtime.settings.database_pool_size):
+            await readers.enter_async_context(tally.runtime.database.reading())
+        async with asyncio.timeout(5):
+            assert (await post(tally, "c1", "hello")).status_code == 201
+
+
+async def test_more_commands_than_may_wait_are_told_to_come_back(
+    tally: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyturn_chassis.group_commit.MOST_WAITING", 0)
+    response = await post(tally, "c1", "hello")
+
+    assert (response.status_code, response.headers["retry-after"].isdigit()) == (503, True)

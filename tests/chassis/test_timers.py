@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from keyturn_chassis.testing import Harness
 from keyturn_chassis.timer_loop import TimerLoop
@@ -73,3 +74,57 @@ async def test_the_clock_does_not_turn_back(tally: Harness) -> None:
     assert (forward.status_code, forward.json()["timers_due"]) == (200, 0)
     assert back.status_code == 422
     assert back.json()["errors"][0]["pointer"] == "/now"
+
+
+async def plant(tally: Harness, owner: str, kind: str, due_at: datetime) -> None:
+    async with tally.runtime.database.transaction() as connection:
+        await connection.execute(
+            text("INSERT INTO timers (owner, kind, key, due_at) VALUES (:o, :k, :o, :d)"),
+            {"o": owner, "k": kind, "d": due_at},
+        )
+
+
+async def test_a_kind_that_this_version_does_not_know_stops_nobody_and_stays(
+    tally: Harness, lead: Any
+) -> None:
+    await plant(tally, "c0", "from-the-next-version", NOON)
+    await tally.receive(lead("c1", "l1"))
+    await tally.drive(DUE)
+
+    assert len(await tally.published(LeadStalled)) == 1
+    assert [owner for owner, _ in await timers(tally)] == ["c0"]
+
+
+async def test_a_timer_that_fails_is_postponed_and_stops_nobody(tally: Harness, lead: Any) -> None:
+    await plant(tally, "nobody", "remind", NOON)
+    await tally.receive(lead("c1", "l1"))
+    await tally.drive(DUE)
+
+    assert len(await tally.published(LeadStalled)) == 1
+    [row] = await tally.rows("SELECT owner, failures, retry_at > now() AS later FROM timers")
+    assert (row.owner, row.failures, row.later) == ("nobody", 1, True)
+
+
+async def test_a_timer_that_the_store_refuses_is_postponed_and_stops_nobody(
+    tally: Harness, lead: Any
+) -> None:
+    await tally.receive(*(lead(f"c{n}", f"l{n}") for n in range(5)))
+    async with tally.runtime.database.transaction() as connection:
+        await connection.execute(
+            text("ALTER TABLE tallies ADD CHECK (customer_id <> 'c3' OR remind_at IS NOT NULL)")
+        )
+    await tally.drive(DUE)
+
+    assert len(await tally.published(LeadStalled)) == 4
+    assert [owner for owner, _ in await timers(tally)] == ["c3"]
+
+
+async def test_a_timer_that_an_earlier_one_of_its_owner_cancels_does_not_fire(
+    tally: Harness, lead: Any
+) -> None:
+    await tally.receive(lead("c1", "l1"))
+    await plant(tally, "c1", "remind", DUE + timedelta(days=1))
+    await tally.drive(DUE + timedelta(days=30))
+
+    assert len(await tally.published(LeadStalled)) == 1
+    assert await timers(tally) == []

@@ -18,6 +18,7 @@ from keyturn_chassis import migrations, telemetry
 from keyturn_chassis.app import create_app
 from keyturn_chassis.asyncapi import asyncapi_yaml
 from keyturn_chassis.auth import LocalIssuer
+from keyturn_chassis.database import Database
 from keyturn_chassis.dead_letters_cli import dead_letters_cli
 from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.service import Service
@@ -81,10 +82,15 @@ def _processes(cli: typer.Typer, service: Service) -> None:
     def migrate() -> None:
         """Bring the database to the schema that this code expects."""
 
-        async def work(runtime: Runtime) -> list[str]:
-            return await migrations.migrate(service, runtime.database)
+        async def work() -> list[str]:
+            url = str(service.settings().database_url)
+            database = Database(url, pool_size=1, command_timeout=None)
+            try:
+                return await migrations.migrate(service, database)
+            finally:
+                await database.close()
 
-        applied = _with_runtime(service, work)
+        applied = asyncio.run(work())
         typer.echo(f"applied: {', '.join(applied)}" if applied else "nothing to apply")
 
 

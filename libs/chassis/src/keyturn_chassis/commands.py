@@ -23,7 +23,7 @@ from keyturn_events import Event
 S = TypeVar("S")
 C = TypeVar("C")
 
-KEY_LENGTH = 200
+KEY_LENGTH = 128
 """Longest accepted Idempotency-Key."""
 
 IdempotencyKey = Annotated[
@@ -90,7 +90,7 @@ class Caller:
 
         request = self.request
         if row is not None:
-            request = RequestKey(request.caller, f"{request.key}/{row}", request.digest)
+            request = RequestKey(request.caller, f"{request.key} {row}", request.digest)
         answered = await self.runtime.commands.execute(
             PendingCommand(
                 command,
@@ -113,8 +113,9 @@ async def caller(
     """The caller of this request; use as `Annotated[Caller, Security(caller, scopes=[…])]`."""
     streamed = hasattr(request.scope["endpoint"], "body_limit")
     body = b"" if streamed else await request.body()
+    query = request.url.query.encode()
     digest = hashlib.sha256(
-        b"\n".join((request.method.encode(), str(request.url.path).encode(), body))
+        b"\n".join((request.method.encode(), request.url.path.encode(), query, body))
     ).hexdigest()
     return Caller(
         principal,

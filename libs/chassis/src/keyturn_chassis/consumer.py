@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -22,7 +23,7 @@ from keyturn_chassis import dead_letters, inbox, telemetry
 from keyturn_chassis.clock import wall_now
 from keyturn_chassis.cloudevents import decode, event_type
 from keyturn_chassis.database import is_transient
-from keyturn_chassis.dead_letters import Parking
+from keyturn_chassis.dead_letters import BEHIND_PARKED, Parking
 from keyturn_chassis.inputs import Cause, Input, RawRecord
 from keyturn_chassis.kafka import client_options
 from keyturn_chassis.runtime import Runtime
@@ -35,6 +36,10 @@ POLL_MILLISECONDS = 250
 """How long a poll waits for records; it bounds how long a graceful stop takes to begin."""
 RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
 """Pauses while the database or the broker is away; the last one repeats."""
+COMMIT_SECONDS = 10.0
+"""How long the broker may take to note offsets or to let us leave the group."""
+LONGEST_SUBJECT = 200
+"""Characters of a record key that can be a subject; as an envelope's subject."""
 
 _log = telemetry.get_logger(__name__)
 
@@ -50,6 +55,15 @@ class Delivery:
     type: str
     input: Input[Any] | None
     refusal: Refusal | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What the inbox notes: source and event id, or topic and position of what has none."""
+        return self.source, self.event_id
+
+    def parking(self, refusal: Refusal) -> Parking:
+        """This record, to be parked."""
+        return Parking(self.subject, self.identity, self.record, refusal)
 
 
 class Consumer:
@@ -71,10 +85,9 @@ class Consumer:
         while not self._stopping.is_set():
             try:
                 await self._consume()
-                failures = 0
-            except KafkaError as error:
+            except (KafkaError, TimeoutError) as error:
                 _log.warning("consumer_retry", error=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                await self._pause(failures)
                 failures += 1
 
     async def _consume(self) -> None:
@@ -88,60 +101,72 @@ class Consumer:
             isolation_level="read_committed",
             max_poll_records=self._runtime.settings.batch_records,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             while not self._stopping.is_set():
                 batches = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
                 records = [record for batch in batches.values() for record in batch]
                 if not records:
                     continue
-                await self.handle([_raw(record) for record in records])
-                await _commit(consumer, batches)
+                if not await self.handle([raw_record(record) for record in records]):
+                    return
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await _commit(consumer, batches)
                 _measure_lag(consumer, batches)
         finally:
-            await consumer.stop()
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await consumer.stop()
 
-    async def handle(self, records: Sequence[RawRecord]) -> None:
-        """Give every record its effects, or park it; returns when all of it is committed.
+    async def handle(self, records: Sequence[RawRecord]) -> bool:
+        """Give every record its effects, or park it; True when all of it is committed.
 
-        While the database is away it waits and tries again: nothing is parked for that.
+        While the database is away it waits and tries again: nothing is parked for that. Asked to
+        stop meanwhile, it leaves with False; the records will be delivered again.
         """
         failures = 0
         deliveries: list[Delivery] | None = None
         while True:
             try:
                 if deliveries is None:
-                    deliveries = await self.deliveries(records)
+                    deliveries = self.deliveries(records, await self._now())
                 await settle(deliveries, self._transact, self._give_up)
-                return
+                return True
             except Exception as error:
                 if not is_transient(error):
                     raise
                 _log.warning("batch_retry", error=type(error).__name__)
-            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            if self._stopping.is_set():
+                return False
+            await self._pause(failures)
             failures += 1
 
-    async def deliveries(self, records: Sequence[RawRecord]) -> list[Delivery]:
-        """What is to be done with each record that concerns us, in the same order."""
-        now = wall_now()
-        if self._reactions.untrusted:
-            async with self._runtime.database.transaction() as connection:
-                now = await self._runtime.clock.now(connection)
-        deliveries = (self.delivery(record, now) for record in records)
+    async def _pause(self, failures: int) -> None:
+        seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _now(self) -> datetime:
+        """When records of untrusted topics are received; nothing else asks for it."""
+        if not self._reactions.untrusted:
+            return wall_now()
+        async with self._runtime.database.transaction() as connection:
+            return await self._runtime.clock.now(connection)
+
+    def deliveries(self, records: Sequence[RawRecord], now: datetime) -> list[Delivery]:
+        """What is to be done with each record that concerns us, in the same order.
+
+        `now` is the business time at which records of untrusted topics are received.
+        """
+        deliveries = (self._delivery(record, now) for record in records)
         return [delivery for delivery in deliveries if delivery is not None]
 
-    def delivery(self, record: RawRecord, now: datetime) -> Delivery | None:
-        """What is to be done with a record; None when it does not concern us.
-
-        `now` is the business time at which a record of an untrusted topic is received.
-        """
+    def _delivery(self, record: RawRecord, now: datetime) -> Delivery | None:
         if record.topic in self._reactions.untrusted:
             return self._untrusted(record, now)
         type_name = event_type(record.headers)
         if type_name is not None and type_name not in self._reactions.events:
             telemetry.SKIPPED.labels("unknown-type").inc()
             return None
-        subject = (record.key or b"").decode(errors="replace") or _position(record)
         try:
             if type_name is None:
                 raise Refusal(
@@ -149,17 +174,17 @@ class Consumer:
                 )
             event_class, decide = self._reactions.events[type_name]
             message = decode(event_class, record.headers, record.value)
+            if event_class.topic != record.topic:
+                raise Refusal(
+                    "wrong-topic",
+                    f"{type_name} belongs to {event_class.topic}, which only its owner writes.",
+                    kind=RefusalKind.FORBIDDEN,
+                )
         except Refusal as refusal:
-            return Delivery(
-                record, subject, record.topic, _position(record), type_name or "", None, refusal
-            )
+            return self._undecided(record, type_name or "", refusal)
         envelope = message.envelope
         cause = Cause(
-            envelope.source,
-            envelope.id,
-            envelope.time,
-            envelope.traceparent,
-            envelope.recordedtime,
+            envelope.source, envelope.id, envelope.time, envelope.traceparent, envelope.recordedtime
         )
         if envelope.recordedtime is not None:
             telemetry.EFFECT_LATENCY.labels(type_name).observe(
@@ -173,6 +198,14 @@ class Consumer:
             type_name,
             Input(message.event, cause, decide),
         )
+
+    def _undecided(self, record: RawRecord, type_name: str, refusal: Refusal) -> Delivery:
+        """Who may not write to a topic must not stop a customer there: that subject is its own."""
+        position = _position(record)
+        key = (record.key or b"").decode(errors="replace")
+        theirs = key.isprintable() and len(key) <= LONGEST_SUBJECT and refusal.code != "wrong-topic"
+        subject = key if key and theirs else position
+        return Delivery(record, subject, record.topic, position, type_name, None, refusal)
 
     def _untrusted(self, record: RawRecord, now: datetime) -> Delivery:
         position = _position(record)
@@ -197,13 +230,11 @@ class Consumer:
             )
             parkings = []
             for delivery in pending:
-                if delivery.subject in parked:
-                    parkings.append(dead_letters.behind_parked(delivery.subject, delivery.record))
-                    continue
-                refusal = decide(unit, delivery)
+                behind = delivery.subject in parked
+                refusal = BEHIND_PARKED if behind else decide(unit, delivery)
                 if refusal is not None:
                     parked.add(delivery.subject)
-                    parkings.append(Parking(delivery.subject, delivery.record, refusal))
+                    parkings.append(delivery.parking(refusal))
             await unit.flush()
             await dead_letters.park(connection, self._name, parkings)
         telemetry.BATCH_SIZE.labels("kafka").observe(len(deliveries))
@@ -219,29 +250,23 @@ class Consumer:
         self, connection: AsyncConnection, deliveries: Sequence[Delivery]
     ) -> list[Delivery]:
         unseen = await inbox.receive(
-            connection, self._name, {(d.source, d.event_id) for d in deliveries}
+            connection, self._name, {delivery.identity for delivery in deliveries}
         )
         pending = []
         for delivery in deliveries:
-            identity = (delivery.source, delivery.event_id)
-            if identity in unseen:
-                unseen.remove(identity)
+            if delivery.identity in unseen:
+                unseen.remove(delivery.identity)
                 pending.append(delivery)
         return pending
 
     async def _give_up(self, delivery: Delivery, error: Exception) -> None:
         """Park a record that the store refuses though it is alone in its transaction."""
         _log.error("store_refused", error=type(error).__name__, type=delivery.type)
-        refusal = Refusal(
-            "store-refused",
-            f"The store refused the effects: {type(error).__name__}.",
-            kind=RefusalKind.INVALID,
-        )
+        refusal = store_refused(error)
         async with self._runtime.database.transaction() as connection:
             await dead_letters.hold_off_replays(connection, self._name)
             for fresh in await self._fresh(connection, [delivery]):
-                parking = Parking(fresh.subject, fresh.record, refusal)
-                await dead_letters.park(connection, self._name, [parking])
+                await dead_letters.park(connection, self._name, [fresh.parking(refusal)])
                 telemetry.PARKED_TOTAL.labels(refusal.code).inc()
 
 
@@ -263,18 +288,28 @@ def decide(unit: UnitOfWork, delivery: Delivery) -> Refusal | None:
     return None
 
 
+def store_refused(error: Exception) -> Refusal:
+    """Why an event is parked whose decision is well and whose effects cannot be written."""
+    return Refusal(
+        "store-refused",
+        f"The store refused the effects: {type(error).__name__}.",
+        kind=RefusalKind.INVALID,
+    )
+
+
 def _position(record: RawRecord) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def _raw(record: ConsumerRecord[bytes, bytes]) -> RawRecord:
+def raw_record(record: ConsumerRecord[bytes, bytes]) -> RawRecord:
+    """The record as it came; a header without a value, which Kafka allows, has an empty one."""
     return RawRecord(
         record.topic,
         record.partition,
         record.offset,
         record.key,
         record.value,
-        tuple(record.headers),
+        tuple((name, b"" if value is None else value) for name, value in record.headers),
     )
 
 
@@ -293,8 +328,8 @@ def _measure_lag(
     consumer: AIOKafkaConsumer,
     batches: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]],
 ) -> None:
-    for tp, batch in batches.items():
+    for tp in batches.keys() & consumer.assignment():
         high = consumer.highwater(tp)
         if high is not None:
-            lag = max(0, high - batch[-1].offset - 1)
+            lag = max(0, high - batches[tp][-1].offset - 1)
             telemetry.CONSUMER_LAG.labels(tp.topic, tp.partition).set(lag)

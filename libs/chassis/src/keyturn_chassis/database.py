@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import MetaData, Table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 K = TypeVar("K")
@@ -27,6 +28,22 @@ does not expect, exhausted resources, locks, operator intervention, system and i
 Such work waits until somebody or something has mended it; it is never parked."""
 
 
+CONNECT_SECONDS = 5.0
+"""How long opening a connection may take."""
+COMMAND_SECONDS = 60.0
+"""How long one statement may take before the connection counts as lost."""
+
+SERVER_LIMITS = {
+    "idle_in_transaction_session_timeout": "15s",
+    "lock_timeout": "5s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""What the server does for us when a process is suspended or its host dies in a transaction: the
+transaction ends, its locks are free, and nobody waits for them longer than this."""
+
+
 class ConcurrentUpdate(Exception):
     """Somebody else wrote a row between our reading and our writing: load again, decide again."""
 
@@ -38,7 +55,14 @@ class Database:
     request does.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, application_name: str = "keyturn") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        application_name: str = "keyturn",
+        command_timeout: float | None = COMMAND_SECONDS,
+    ) -> None:
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.engine = create_async_engine(
             self.url,
@@ -48,7 +72,11 @@ class Database:
             pool_timeout=10,
             json_serializer=dump_json,
             json_deserializer=orjson.loads,
-            connect_args={"server_settings": {"application_name": application_name}},
+            connect_args={
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": command_timeout,
+                "server_settings": {"application_name": application_name, **SERVER_LIMITS},
+            },
         )
 
     @asynccontextmanager
@@ -72,10 +100,24 @@ class Database:
             async with connection.begin():
                 yield connection
 
-    async def dedicated(self) -> asyncpg.Connection[asyncpg.Record]:
-        """A connection of its own, outside the pool: for advisory locks and LISTEN."""
+    async def dedicated(
+        self, *, idle_seconds: int | None = None
+    ) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of its own, outside the pool: for session locks and LISTEN.
+
+        The server ends it when it is idle for `idle_seconds`: a suspended process must not hold
+        its lock for ever. Needs a connection to PostgreSQL itself or a session-mode pooler.
+        """
+        limits = dict(SERVER_LIMITS)
+        if idle_seconds is not None:
+            limits["idle_session_timeout"] = f"{idle_seconds}s"
         url = self.url.set(drivername="postgresql")
-        return await asyncpg.connect(url.render_as_string(hide_password=False), timeout=10)
+        return await asyncpg.connect(
+            url.render_as_string(hide_password=False),
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings=limits,
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -128,13 +170,15 @@ async def save_versioned(
 ) -> None:
     """Insert or update all `rows` by primary key with one statement.
 
-    Each row carries the `version` that it will have: one more than was loaded, 1 for a new row.
+    They are written in the order of their keys, so that two batches cannot deadlock on them. Each
+    row carries the `version` that it will have: one more than was loaded, 1 for a new row.
     Raises `ConcurrentUpdate` when any of them has been written by somebody else since.
     """
     if not rows:
         return
     key = [column.name for column in table.primary_key.columns]
     updates = ", ".join(f'"{name}" = excluded."{name}"' for name in rows[0] if name not in key)
+    rows = sorted(rows, key=lambda row: [str(row[name]) for name in key])
     conflict_target = ", ".join(f'"{name}"' for name in key)
     written = await insert_rows(
         connection,
@@ -183,7 +227,7 @@ class Loaded(Generic[K, V]):
 
 def is_transient(error: BaseException) -> bool:
     """Whether trying again later can help without anybody mending anything."""
-    if isinstance(error, (ConnectionError, TimeoutError, OSError)):
+    if isinstance(error, (ConcurrentUpdate, OSError, PoolTimeoutError)):
         return True
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, InterfaceError):
@@ -195,5 +239,8 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether loading afresh and deciding again can help: somebody else was quicker."""
-    return isinstance(error, (ConcurrentUpdate, IntegrityError))
+    """Whether loading afresh and deciding again at once can help: somebody else was quicker."""
+    if isinstance(error, (ConcurrentUpdate, IntegrityError)):
+        return True
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(original, "sqlstate", None) or "") in ("40001", "40P01")

@@ -29,12 +29,14 @@ dead_letters = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("consumer", Text, nullable=False),
     Column("subject", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
     Column("topic", Text, nullable=False),
     Column("partition", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("key", BYTEA),
     Column("value", BYTEA),
-    Column("headers", JSON, nullable=False),
+    Column("headers", JSON, nullable=False),  # pairs in hexadecimal: text cannot hold every byte
     Column("code", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -48,6 +50,8 @@ class DeadLetter:
 
     id: int
     subject: str
+    identity: tuple[str, str]
+    """Source and id under which the inbox noted it."""
     record: RawRecord
     code: str
     detail: str
@@ -61,20 +65,18 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Parking:
-    """A record to park, and why."""
+    """A record to park, and why. `identity` is what the inbox noted: source and event id."""
 
     subject: str
+    identity: tuple[str, str]
     record: RawRecord
     refusal: Refusal
 
 
-def behind_parked(subject: str, record: RawRecord) -> Parking:
-    """A record that has to wait because its subject has a parked one."""
-    return Parking(
-        subject,
-        record,
-        Refusal(WAITING, "An earlier event of this subject is parked.", kind=RefusalKind.CONFLICT),
-    )
+BEHIND_PARKED = Refusal(
+    WAITING, "An earlier event of this subject is parked.", kind=RefusalKind.CONFLICT
+)
+"""Why a record that is well itself has to wait."""
 
 
 async def hold_off_replays(connection: AsyncConnection, consumer: str) -> None:
@@ -115,13 +117,15 @@ async def park(connection: AsyncConnection, consumer: str, parkings: Sequence[Pa
             {
                 "consumer": consumer,
                 "subject": parking.subject,
+                "source": parking.identity[0],
+                "event_id": parking.identity[1],
                 "topic": parking.record.topic,
                 "partition": parking.record.partition,
                 "offset": parking.record.offset,
                 "key": parking.record.key,
                 "value": parking.record.value,
                 "headers": [
-                    [name, value.decode("latin-1")] for name, value in parking.record.headers
+                    [name.encode().hex(), value.hex()] for name, value in parking.record.headers
                 ],
                 "code": parking.refusal.code,
                 "detail": parking.refusal.detail,
@@ -131,7 +135,10 @@ async def park(connection: AsyncConnection, consumer: str, parkings: Sequence[Pa
     )
 
 
-_COLUMNS = 'id, subject, topic, partition, "offset", key, value, headers, code, detail, parked_at'
+_COLUMNS = (
+    'id, subject, source, event_id, topic, partition, "offset", key, value, headers,'
+    " code, detail, parked_at"
+)
 
 
 async def heads(
@@ -150,14 +157,16 @@ async def heads(
     return [(_dead_letter(row), row.waiting) for row in rows]
 
 
-async def of_subject(connection: AsyncConnection, consumer: str, subject: str) -> list[DeadLetter]:
-    """All that is parked or waiting for one subject, in order."""
+async def of_subject(
+    connection: AsyncConnection, consumer: str, subject: str, *, limit: int
+) -> list[DeadLetter]:
+    """What is parked or waiting for one subject, in order, the first `limit`."""
     rows = await connection.execute(
         text(
             f"SELECT {_COLUMNS} FROM dead_letters"  # noqa: S608
-            " WHERE consumer = :consumer AND subject = :subject ORDER BY id"
+            " WHERE consumer = :consumer AND subject = :subject ORDER BY id LIMIT :limit"
         ),
-        {"consumer": consumer, "subject": subject},
+        {"consumer": consumer, "subject": subject, "limit": limit},
     )
     return [_dead_letter(row) for row in rows]
 
@@ -189,19 +198,33 @@ async def remove(connection: AsyncConnection, ids: Sequence[int]) -> None:
     )
 
 
-async def restate(connection: AsyncConnection, id: int, refusal: Refusal) -> None:
-    """Say why a dead letter is parked now."""
+async def restate(
+    connection: AsyncConnection, id: int, identity: tuple[str, str], refusal: Refusal
+) -> None:
+    """Say why a dead letter is parked now, and under which identity the inbox knows it."""
     await connection.execute(
-        text("UPDATE dead_letters SET code = :code, detail = :detail WHERE id = :id"),
-        {"id": id, "code": refusal.code, "detail": refusal.detail},
+        text(
+            "UPDATE dead_letters SET source = :source, event_id = :event_id,"
+            " code = :code, detail = :detail WHERE id = :id"
+        ),
+        {
+            "id": id,
+            "source": identity[0],
+            "event_id": identity[1],
+            "code": refusal.code,
+            "detail": refusal.detail,
+        },
     )
 
 
-async def count(connection: AsyncConnection, consumer: str) -> int:
-    """How many records are parked or waiting."""
+async def count(connection: AsyncConnection, consumer: str, subject: str | None = None) -> int:
+    """How many records are parked or waiting, of one subject or of all."""
     rows = await connection.execute(
-        text("SELECT count(*) FROM dead_letters WHERE consumer = :consumer"),
-        {"consumer": consumer},
+        text(
+            "SELECT count(*) FROM dead_letters WHERE consumer = :consumer"
+            " AND (CAST(:subject AS text) IS NULL OR subject = :subject)"
+        ),
+        {"consumer": consumer, "subject": subject},
     )
     return int(rows.scalar_one())
 
@@ -210,13 +233,16 @@ def _dead_letter(row: Any) -> DeadLetter:
     return DeadLetter(
         id=row.id,
         subject=row.subject,
+        identity=(row.source, row.event_id),
         record=RawRecord(
             topic=row.topic,
             partition=row.partition,
             offset=row.offset,
             key=row.key,
             value=row.value,
-            headers=tuple((name, value.encode("latin-1")) for name, value in row.headers),
+            headers=tuple(
+                (bytes.fromhex(name).decode(), bytes.fromhex(value)) for name, value in row.headers
+            ),
         ),
         code=row.code,
         detail=row.detail,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,7 @@ from keyturn_chassis.clock import Clock
 from keyturn_chassis.database import Database
 from keyturn_chassis.idempotency import Answer, RequestKey
 from keyturn_chassis.inputs import Cause, Decision, Input
+from keyturn_chassis.problems import unavailable
 from keyturn_chassis.service import Service
 from keyturn_chassis.settle import settle
 from keyturn_chassis.unit_of_work import UnitOfWork
@@ -27,6 +28,9 @@ from keyturn_events import Event
 
 BATCH = 256
 """How many commands share a transaction, at most."""
+
+MOST_WAITING = 5_000
+"""How many commands may wait for their transaction; more are told to come back."""
 
 Respond = Callable[[Any, Sequence[Event]], Answer]
 """Turns the decided state and its events into the answer."""
@@ -59,9 +63,12 @@ class GroupCommit:
     async def execute(self, command: PendingCommand) -> Answer:
         """The answer to a command, after its commit.
 
-        Raises `Refusal` when the decision says no, and the database's error when it is away. A
-        caller that goes away meanwhile does not undo the command.
+        Raises `Refusal` when the decision says no, the database's error when it is away, and
+        `Problem` (503) when too many commands wait already. A caller that goes away meanwhile does
+        not undo the command.
         """
+        if len(self._queue) >= MOST_WAITING:
+            raise unavailable("Too many requests are waiting. Send this one again a little later.")
         self._queue.append(command)
         self._waiting.set()
         return await asyncio.shield(command.answer)
@@ -81,34 +88,35 @@ class GroupCommit:
                         await _fail(command, error)
 
     async def _transact(self, batch: Sequence[PendingCommand]) -> None:
+        """Decide and commit; an answer that cannot be built undoes its command with the batch."""
         began = perf_counter()
         outcomes: list[tuple[PendingCommand, Answer | Exception]] = []
+        answers: dict[RequestKey, Answer] = {}
         async with self._database.transaction() as connection:
             now = await self._clock.now(connection)
+            unit = UnitOfWork(self._service, connection)
+            inputs = [_input(command, now) for command in batch]
+            await unit.load(inputs)
+            # Only now: whoever saw a twin's effect while loading also sees its answer.
             remembered = await idempotency.recall(
                 connection, [command.request for command in batch if command.remembered]
             )
-            unit = UnitOfWork(self._service, connection)
-            inputs = [(command, _input(command, now)) for command in batch]
-            await unit.load(
-                [i for command, i in inputs if command.request.identity not in remembered]
-            )
-            answers: dict[RequestKey, Answer] = {}
-            for command, input in inputs:
+            for command, input in zip(batch, inputs, strict=True):
+                known = remembered.get(command.request.identity)
                 try:
-                    known = remembered.get(command.request.identity)
                     if known is not None:
                         outcomes.append((command, known.answer_to(command.request)))
                         continue
-                    answer = command.respond(*unit.decide(input))
+                    decided = unit.decide(input)
                 except Exception as error:  # noqa: BLE001 - it is this command's alone
                     outcomes.append((command, error))
                     continue
+                answer = command.respond(*decided)
                 outcomes.append((command, answer))
                 if command.remembered:
                     answers[command.request] = answer
                     remembered[command.request.identity] = idempotency.Remembered(
-                        command.request.digest, Answer(answer.status, answer.body, replayed=True)
+                        command.request.digest, replace(answer, replayed=True)
                     )
             await unit.flush()
             await idempotency.remember(connection, answers)
@@ -122,10 +130,14 @@ class GroupCommit:
 
 
 def _input(command: PendingCommand, now: datetime) -> Input[Any]:
-    cause = Cause(command.request.caller, command.request.key, now, command.traceparent)
+    # The cause names the moment too: a key that is used again after its answer was forgotten must
+    # not give new events the ids of old ones.
+    request = command.request
+    cause = Cause(request.caller, f"{request.key}@{now.isoformat()}", now, command.traceparent)
     return Input(command.value, cause, command.decide)
 
 
 async def _fail(command: PendingCommand, error: Exception) -> None:
     if not command.answer.done():
-        command.answer.set_exception(error)
+        stops = isinstance(error, StopIteration)  # which a future does not take
+        command.answer.set_exception(RuntimeError(repr(error)) if stops else error)

@@ -40,6 +40,7 @@ async def migrate(service: Service, database: Database) -> list[str]:
     Several processes may call it at once: one works, the others wait and find nothing to do.
     """
     async with database.transaction() as connection:
+        await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('migrate'))"))
         return await connection.run_sync(_upgrade, scripts(service))
 

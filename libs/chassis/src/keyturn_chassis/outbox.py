@@ -55,6 +55,6 @@ def _row(message: Message[Any]) -> dict[str, Any]:
         "aggregatetype": message.event.topic,
         "aggregateid": message.envelope.subject,
         "type": message.envelope.type,
-        "headers": {name: value.decode() for name, value in message.headers},
+        "headers": message.attributes,
         "payload": None if value is None else orjson.Fragment(value),
     }

@@ -177,7 +177,9 @@ def problem_of(error: Exception) -> Problem:
             headers=error.headers,
         )
     if isinstance(error, ConcurrentUpdate) or is_transient(error):
-        return unavailable("The service cannot reach what it needs; nothing has been changed.")
+        return unavailable(
+            "The service cannot reach what it needs. Send it again, with its Idempotency-Key."
+        )
     return Problem(
         500, "internal-error", "Nothing is wrong with the request. Quote trace_id to the operators."
     )

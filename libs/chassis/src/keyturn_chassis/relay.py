@@ -9,7 +9,8 @@ acknowledgement and the mark in the outbox publishes again; inboxes make that ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -31,6 +32,10 @@ POLL_SECONDS = 1.0
 """How long a missed notification can delay a message."""
 RETRY_SECONDS = 1.0
 """Pause after the database or the broker went away."""
+IDLE_SECONDS = 15
+"""After which silence the server takes the lock from us; we speak every `POLL_SECONDS`."""
+STOP_SECONDS = 3.0
+"""How long the producer may take to end."""
 
 _log = telemetry.get_logger(__name__)
 
@@ -65,18 +70,12 @@ class Relay:
 
     async def _lead(self) -> None:
         """Publish while the lock is ours; reads and marks share the lock's own connection."""
-        connection = await self._runtime.database.dedicated()
+        connection = await self._runtime.database.dedicated(idle_seconds=IDLE_SECONDS)
         try:
             if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('relay'))"):
                 return
             await connection.add_listener(CHANNEL, self._wake)
-            async with AIOKafkaProducer(
-                **client_options(self._runtime.settings),
-                client_id=f"{self._runtime.service.name}-relay",
-                enable_idempotence=True,
-                acks="all",
-                linger_ms=0,
-            ) as producer:
+            async with self._producer() as producer:
                 _log.info("relay_leading")
                 while True:
                     self._woken.clear()
@@ -84,6 +83,23 @@ class Relay:
                         await self._wait()
         finally:
             connection.terminate()
+
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        producer = AIOKafkaProducer(
+            **client_options(self._runtime.settings),
+            client_id=f"{self._runtime.service.name}-relay",
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=0,
+        )
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            # It would wait for a broker that is away; what it holds is in the outbox.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
 
     async def publish(
         self, connection: asyncpg.Connection[asyncpg.Record], producer: AIOKafkaProducer

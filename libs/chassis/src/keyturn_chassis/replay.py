@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from keyturn_chassis import dead_letters
-from keyturn_chassis.consumer import Consumer, decide
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyturn_chassis import dead_letters, inbox
+from keyturn_chassis.consumer import Consumer, Delivery, decide, store_refused
+from keyturn_chassis.database import is_transient
+from keyturn_chassis.dead_letters import DeadLetter
 from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.settle import settle
 from keyturn_chassis.unit_of_work import UnitOfWork
 from keyturn_events.refusal import Refusal
+
+BATCH = 500
+"""How many of a subject's events are handled in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +38,24 @@ class Replayed:
 async def replay(runtime: Runtime, subject: str, *, dry_run: bool = False) -> Replayed:
     """Handle all that is parked for `subject`, in order, up to the first that still fails.
 
-    It leaves the same state as if nothing had failed. With `dry_run` it tells what would happen
-    and changes nothing.
+    It leaves the same state as if nothing had failed. A long queue goes in several transactions;
+    the subject stays parked between them, so that order holds. With `dry_run` it tells what would
+    happen to the first `BATCH` and changes nothing.
     """
-    outcome: list[Replayed] = []
-
-    async def transact(subjects: Sequence[str]) -> None:
-        outcome.extend([await _replay(runtime, each, dry_run=dry_run) for each in subjects])
-
-    async def give_up(_: str, error: Exception) -> None:
-        raise error
-
-    await settle([subject], transact, give_up)
-    return outcome[-1]
+    handled, limit = 0, BATCH
+    while True:
+        try:
+            outcome = await _contended(partial(_drain, runtime, subject, limit, dry_run=dry_run))
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if limit > 1:
+                limit = 1
+                continue
+            outcome = await _refused_by_store(runtime, subject, error)
+        handled += outcome.handled
+        if outcome.code is not None or outcome.remaining == 0 or dry_run:
+            return replace(outcome, handled=handled)
 
 
 async def discard(runtime: Runtime, id: int) -> Replayed:
@@ -54,13 +67,27 @@ async def discard(runtime: Runtime, id: int) -> Replayed:
     return await replay(runtime, letter.subject)
 
 
-async def _replay(runtime: Runtime, subject: str, *, dry_run: bool) -> Replayed:
+async def _contended(work: Callable[[], Awaitable[Replayed]]) -> Replayed:
+    """Do `work`, again when others write the same rows."""
+    outcome: list[Replayed] = []
+
+    async def transact(_: Sequence[None]) -> None:
+        outcome.append(await work())
+
+    async def give_up(_: None, error: Exception) -> None:
+        raise error
+
+    await settle([None], transact, give_up)
+    return outcome[-1]
+
+
+async def _drain(runtime: Runtime, subject: str, limit: int, *, dry_run: bool) -> Replayed:
     name = runtime.service.name
-    consumer = Consumer(runtime)
     async with runtime.database.transaction(dry_run=dry_run) as connection:
         await dead_letters.hold_off_consumers(connection, name)
-        letters = await dead_letters.of_subject(connection, name, subject)
-        deliveries = await consumer.deliveries([letter.record for letter in letters])
+        letters = await dead_letters.of_subject(connection, name, subject, limit=limit)
+        now = await runtime.clock.now(connection)
+        deliveries = Consumer(runtime).deliveries([letter.record for letter in letters], now)
         by_record = {id(delivery.record): delivery for delivery in deliveries}
         unit = UnitOfWork(runtime.service, connection)
         await unit.load([d.input for d in deliveries if d.input is not None])
@@ -68,17 +95,46 @@ async def _replay(runtime: Runtime, subject: str, *, dry_run: bool) -> Replayed:
         refusal: Refusal | None = None
         for letter in letters:
             delivery = by_record.get(id(letter.record))
-            refusal = None if delivery is None else decide(unit, delivery)
-            if refusal is not None:
-                await dead_letters.restate(connection, letter.id, refusal)
-                break
+            if delivery is not None and await _fresh(connection, name, letter, delivery):
+                refusal = decide(unit, delivery)
+                if refusal is not None:
+                    await dead_letters.restate(connection, letter.id, delivery.identity, refusal)
+                    break
             handled.append(letter.id)
         await unit.flush()
         await dead_letters.remove(connection, handled)
+        remaining = await dead_letters.count(connection, name, subject)
+    return _replayed(subject, len(handled), remaining, refusal)
+
+
+async def _fresh(
+    connection: AsyncConnection, consumer: str, letter: DeadLetter, delivery: Delivery
+) -> bool:
+    """Whether the event has not had its effects already.
+
+    What could not be decoded was noted by its position; now that it has an id, that is noted.
+    """
+    if delivery.identity == letter.identity:
+        return True
+    return bool(await inbox.receive(connection, consumer, {delivery.identity}))
+
+
+async def _refused_by_store(runtime: Runtime, subject: str, error: Exception) -> Replayed:
+    name = runtime.service.name
+    refusal = store_refused(error)
+    async with runtime.database.transaction() as connection:
+        await dead_letters.hold_off_consumers(connection, name)
+        for letter in await dead_letters.of_subject(connection, name, subject, limit=1):
+            await dead_letters.restate(connection, letter.id, letter.identity, refusal)
+        remaining = await dead_letters.count(connection, name, subject)
+    return _replayed(subject, 0, remaining, refusal)
+
+
+def _replayed(subject: str, handled: int, remaining: int, refusal: Refusal | None) -> Replayed:
     return Replayed(
         subject,
-        len(handled),
-        len(letters) - len(handled),
+        handled,
+        remaining,
         refusal.code if refusal else None,
         refusal.detail if refusal else None,
     )

@@ -27,7 +27,11 @@ class Runtime:
         )
         self.clock: Clock = DrivenClock() if self.settings.clock == "driven" else SystemClock()
         self.authenticator = Authenticator(self.settings)
-        self.commands = GroupCommit(service, self.database, self.clock)
+        # Its own connection, so that readers who exhaust the pool cannot keep it from committing.
+        self._committing_database = Database(
+            str(self.settings.database_url), pool_size=1, application_name=f"{service.name}-commit"
+        )
+        self.commands = GroupCommit(service, self._committing_database, self.clock)
         self._committing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -43,4 +47,5 @@ class Runtime:
         if self._committing is not None:
             self._committing.cancel()
             await asyncio.gather(self._committing, return_exceptions=True)
+        await self._committing_database.close()
         await self.database.close()

@@ -27,13 +27,15 @@ async def settle(
     """Run `transact` on all `items`, if need be on halves of them, down to a single one.
 
     A conflict is tried again, because everything is loaded afresh. An item that fails alone is
-    handed to `give_up`. An error that is not the input's fault is raised at once; what has been
-    committed by then stays committed.
+    handed to `give_up`. An error that is not the input's fault is raised, contention that does not
+    end included; what has been committed by then stays committed.
     """
     failure = await _attempt(items, transact)
     if failure is None:
         return
     if len(items) == 1:
+        if is_transient(failure):
+            raise failure
         await give_up(items[0], failure)
         return
     middle = len(items) // 2
@@ -50,10 +52,10 @@ async def _attempt(
             await transact(items)
             return None
         except Exception as error:
-            if is_transient(error):
-                raise
+            if not is_conflict(error):
+                if is_transient(error):
+                    raise
+                return error
             failure = error
-        if not is_conflict(failure):
-            break
         await asyncio.sleep(PAUSE_SECONDS * 2**attempt * random.random())  # noqa: S311
     return failure

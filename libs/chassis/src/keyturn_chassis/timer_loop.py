@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyturn_chassis import telemetry
 from keyturn_chassis.clock import wall_now
-from keyturn_chassis.database import dump_json, is_conflict, is_transient
+from keyturn_chassis.database import dump_json, is_transient
 from keyturn_chassis.inputs import Cause, Input, TimerFired
 from keyturn_chassis.runtime import Runtime
+from keyturn_chassis.settle import settle
 from keyturn_chassis.unit_of_work import UnitOfWork
 from keyturn_events.refusal import Refusal
 
@@ -32,6 +33,7 @@ class TimerLoop:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._kinds = sorted(runtime.service.reactions.timers)
 
     async def run(self) -> None:
         """Fire due timers until cancelled."""
@@ -39,7 +41,7 @@ class TimerLoop:
             try:
                 fired = await self.fire_due()
             except Exception as error:
-                if not (is_transient(error) or is_conflict(error)):
+                if not is_transient(error):
                     raise
                 _log.warning("timers_retry", error=type(error).__name__)
                 fired = 0
@@ -47,55 +49,77 @@ class TimerLoop:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def fire_due(self) -> int:
-        """Fire one batch in one transaction; how many fired.
+        """Fire one batch, the earliest timer of each owner; how many fired.
 
-        A timer whose decision refuses is no longer wanted and is dropped. One whose decision
-        fails unexpectedly stays and is tried again later; the others are not held up.
+        A timer whose decision refuses is no longer wanted and is dropped. One that fails
+        unexpectedly stays, holds back its owner's later ones, and is tried again after a while;
+        nobody else's are held up. Kinds that this version does not know are left to one that does.
         """
+        if not self._kinds:
+            return 0
         async with self._runtime.database.transaction() as connection:
-            rows = await self._due(connection)
-            if not rows:
-                return 0
-            unit = UnitOfWork(self._runtime.service, connection)
-            inputs = [self._input(row) for row in rows]
-            await unit.load(inputs)
-            done, failed = [], []
-            for row in inputs:
-                try:
-                    unit.decide(row)
-                except Refusal as refusal:
-                    _log.info("timer_dropped", kind=row.value.kind, code=refusal.code)
-                except Exception:  # noqa: BLE001 - a bug postpones its timer and stops no other
-                    _log.exception("timer_failed", kind=row.value.kind, owner=row.value.owner)
-                    failed.append(row.value)
-                    continue
-                done.append(row.value)
-            await _remove(connection, done)
-            await _postpone(connection, failed)
-            await unit.flush()
+            due = await self._due(connection)
+        if not due:
+            return 0
+        fired: list[TimerFired] = []
+
+        async def transact(timers: Sequence[TimerFired]) -> None:
+            fired.extend(await self._fire(timers))
+
+        await settle(due, transact, self._give_up)
         now = wall_now()
-        for timer in done:
+        for timer in fired:
             telemetry.TIMERS_FIRED.labels(timer.kind).inc()
             if not self._runtime.clock.driven:
                 telemetry.TIMER_LATENESS.observe((now - timer.due_at).total_seconds())
-        return len(done)
+        return len(fired)
 
     async def _due(self, connection: AsyncConnection) -> list[TimerFired]:
-        alone = await connection.execute(
-            text("SELECT pg_try_advisory_xact_lock(hashtext('timers'))")
-        )
-        if not alone.scalar_one():
-            return []
         now = await self._runtime.clock.now(connection)
         rows = await connection.execute(
             text(
-                "SELECT owner, kind, key, due_at FROM timers"
-                " WHERE due_at <= :now AND (retry_at IS NULL OR retry_at <= now())"
-                " ORDER BY due_at, owner, kind, key LIMIT :batch"
+                "SELECT owner, kind, key, due_at FROM ("
+                " SELECT DISTINCT ON (owner) * FROM ("
+                "  SELECT * FROM timers WHERE due_at <= :now"
+                "  AND kind = ANY(CAST(:kinds AS text[])) ORDER BY due_at LIMIT :window"
+                " ) AS earliest ORDER BY owner, due_at, kind, key"
+                ") AS first_of_owner WHERE retry_at IS NULL OR retry_at <= now()"
+                " ORDER BY due_at, owner LIMIT :batch"
             ),
-            {"now": now, "batch": BATCH},
+            {"now": now, "kinds": self._kinds, "window": 10 * BATCH, "batch": BATCH},
         )
         return [TimerFired(row.owner, row.kind, row.key, row.due_at) for row in rows]
+
+    async def _fire(self, timers: Sequence[TimerFired]) -> list[TimerFired]:
+        """One transaction. Only timers that are still there after loading are decided."""
+        async with self._runtime.database.transaction() as connection:
+            alone = await connection.execute(
+                text("SELECT pg_try_advisory_xact_lock(hashtext('timers'))")
+            )
+            if not alone.scalar_one():
+                return []
+            unit = UnitOfWork(self._runtime.service, connection)
+            await unit.load([self._input(timer) for timer in timers])
+            done, failed = [], []
+            for timer in await _still_wanted(connection, timers):
+                try:
+                    unit.decide(self._input(timer))
+                except Refusal as refusal:
+                    _log.info("timer_dropped", kind=timer.kind, code=refusal.code)
+                except Exception:  # noqa: BLE001 - a bug postpones its timer and stops no other
+                    _log.exception("timer_failed", kind=timer.kind, owner=timer.owner)
+                    failed.append(timer)
+                    continue
+                done.append(timer)
+            await unit.flush()
+            await _remove(connection, done)
+            await _postpone(connection, failed)
+        return done
+
+    async def _give_up(self, timer: TimerFired, error: Exception) -> None:
+        _log.error("timer_refused_by_store", kind=timer.kind, error=type(error).__name__)
+        async with self._runtime.database.transaction() as connection:
+            await _postpone(connection, [timer])
 
     def _input(self, timer: TimerFired) -> Input[TimerFired]:
         service = self._runtime.service
@@ -107,27 +131,50 @@ class TimerLoop:
         return Input(timer, cause, service.reactions.timers[timer.kind])
 
 
-def _keys(fired: Sequence[TimerFired]) -> dict[str, str]:
-    return {"fired": dump_json([[timer.owner, timer.kind, timer.key] for timer in fired])}
-
-
-_FIRED = (
-    " WHERE (owner, kind, key) IN"
-    " (SELECT f->>0, f->>1, f->>2 FROM json_array_elements(CAST(:fired AS json)) AS f)"
+_THESE = (
+    " json_populate_recordset(NULL::timers, CAST(:these AS json)) AS these"
+    " WHERE timers.owner = these.owner AND timers.kind = these.kind AND timers.key = these.key"
+    " AND timers.due_at = these.due_at"
 )
 
 
+def _these(timers: Sequence[TimerFired]) -> dict[str, str]:
+    return {
+        "these": dump_json(
+            [
+                {"owner": t.owner, "kind": t.kind, "key": t.key, "due_at": t.due_at}
+                for t in sorted(timers, key=lambda t: (t.owner, t.kind, t.key))
+            ]
+        )
+    }
+
+
+async def _still_wanted(
+    connection: AsyncConnection, timers: Sequence[TimerFired]
+) -> list[TimerFired]:
+    rows = await connection.execute(
+        text(f"SELECT timers.owner, timers.kind, timers.key FROM timers,{_THESE}"),  # noqa: S608
+        _these(timers),
+    )
+    there = {(row.owner, row.kind, row.key) for row in rows}
+    return [timer for timer in timers if (timer.owner, timer.kind, timer.key) in there]
+
+
 async def _remove(connection: AsyncConnection, fired: Sequence[TimerFired]) -> None:
+    """After the state was saved, so that every transaction takes locks in the same order."""
     if fired:
-        await connection.execute(text(f"DELETE FROM timers{_FIRED}"), _keys(fired))  # noqa: S608
+        await connection.execute(
+            text(f"DELETE FROM timers USING{_THESE}"),  # noqa: S608
+            _these(fired),
+        )
 
 
 async def _postpone(connection: AsyncConnection, failed: Sequence[TimerFired]) -> None:
     if failed:
         await connection.execute(
             text(
-                "UPDATE timers SET failures = failures + 1,"  # noqa: S608
-                f" retry_at = now() + make_interval(secs => :seconds){_FIRED}"
+                "UPDATE timers SET failures = timers.failures + 1,"  # noqa: S608
+                f" retry_at = now() + make_interval(secs => :seconds) FROM{_THESE}"
             ),
-            _keys(failed) | {"seconds": RETRY_AFTER.total_seconds()},
+            _these(failed) | {"seconds": RETRY_AFTER.total_seconds()},
         )

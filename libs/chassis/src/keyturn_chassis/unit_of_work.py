@@ -37,22 +37,23 @@ class UnitOfWork:
 
         Raises `Refusal`, or whatever the decision raises; then nothing of it is kept.
         """
-        state, events = input.decide(self._working_set.state_for(input), input.value, input.cause)
-        self._working_set.put(state)
         cause = input.cause
+        state, events = input.decide(self._working_set.state_for(input), input.value, cause)
         recorded = wall_now()
-        for number, event in enumerate(events):
-            self._messages.append(
-                Message.of(
-                    event,
-                    id=cause.derive_id(event.type, number),
-                    source=self._service.name,
-                    time=cause.at,
-                    recordedtime=recorded,
-                    causationid=cause.id,
-                    traceparent=telemetry.child_traceparent(cause.traceparent),
-                )
+        messages = [
+            Message.of(
+                event,
+                id=cause.derive_id(event.type, number),
+                source=self._service.name,
+                time=cause.at,
+                recordedtime=recorded,
+                causationid=cause.id,
+                traceparent=telemetry.child_traceparent(cause.traceparent),
             )
+            for number, event in enumerate(events)
+        ]
+        self._working_set.put(state)
+        self._messages += messages
         return state, events
 
     async def flush(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,12 @@ from keyturn_chassis.timer_loop import TimerLoop
 
 GAUGE_SECONDS = 5.0
 """How often the number of parked events is counted."""
+BATCH_SECONDS = 15.0
+"""How long a stopping worker may take for the batch in hand."""
+CANCEL_SECONDS = 8.0
+"""How long its loops may take to end after that; with `BATCH_SECONDS`, less than Kubernetes' 30."""
+
+_log = telemetry.get_logger(__name__)
 
 
 async def run_worker(runtime: Runtime) -> None:
@@ -29,8 +37,11 @@ async def run_worker(runtime: Runtime) -> None:
     A loop that fails for a reason that no retry can help ends the whole process with that error,
     so that its supervisor sees it.
     """
+    _tune_garbage_collector()
     async with runtime:
         consumer = Consumer(runtime)
+        health = _health_server(runtime)
+        serving = asyncio.create_task(health.serve(), name="health")
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,7 +53,7 @@ async def run_worker(runtime: Runtime) -> None:
             asyncio.create_task(TimerLoop(runtime).run(), name="timers"),
             asyncio.create_task(Retention(runtime).run(), name="retention"),
             asyncio.create_task(_measure(runtime), name="gauges"),
-            asyncio.create_task(_serve_health(runtime), name="health"),
+            serving,
             *(
                 asyncio.create_task(task.run(runtime), name=task.name)
                 for task in runtime.service.tasks
@@ -51,12 +62,29 @@ async def run_worker(runtime: Runtime) -> None:
         stopped = asyncio.create_task(stopping.wait(), name="signal")
         done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
         consumer.stop()
-        await asyncio.wait([consuming])
+        await asyncio.wait([consuming], timeout=BATCH_SECONDS)
+        health.should_exit = True
+        await asyncio.wait([serving], timeout=1)
         for task in (*loops, stopped):
             task.cancel()
-        await asyncio.gather(*loops, stopped, return_exceptions=True)
+        _, late = await asyncio.wait([*loops, stopped], timeout=CANCEL_SECONDS)
+        if late:
+            # Whatever they wait for is in the database or with the broker, not in this process.
+            _log.error("stopped_by_force", loops=sorted(task.get_name() for task in late))
+            os._exit(1)
         for task in done - {stopped}:
             task.result()
+
+
+def _tune_garbage_collector() -> None:
+    """Leave what the imports made alone, and look at young objects less often.
+
+    A batch makes hundreds of thousands of objects that all die with it; at the default threshold
+    the collector walks them over and over (10 to 45 % more events a second were measured).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _measure(runtime: Runtime) -> None:
@@ -78,12 +106,13 @@ class _HealthServer(uvicorn.Server):
         yield
 
 
-async def _serve_health(runtime: Runtime) -> None:
-    config = uvicorn.Config(
-        worker_app(worker_checks(runtime)),
-        host=runtime.settings.host,
-        port=runtime.settings.worker_port,
-        log_config=None,
-        access_log=False,
+def _health_server(runtime: Runtime) -> _HealthServer:
+    return _HealthServer(
+        uvicorn.Config(
+            worker_app(worker_checks(runtime)),
+            host=runtime.settings.host,
+            port=runtime.settings.worker_port,
+            log_config=None,
+            access_log=False,
+        )
     )
-    await _HealthServer(config).serve()

@@ -97,11 +97,15 @@ class Message(Generic[E_co]):
         return self.event.model_dump_json(exclude_none=True).encode()
 
     @property
+    def attributes(self) -> dict[str, str]:
+        """The Kafka record headers as text: one `ce_` header an attribute, and `content-type`."""
+        attributes: dict[str, str] = self.envelope.model_dump(mode="json", exclude_none=True)
+        headers = {"content-type": attributes.pop("datacontenttype")}
+        for name, value in attributes.items():
+            headers[f"ce_{name}"] = value
+        return headers
+
+    @property
     def headers(self) -> list[tuple[str, bytes]]:
-        """The Kafka record headers: one `ce_` header an attribute, and `content-type`."""
-        attributes = self.envelope.model_dump(mode="json", exclude_none=True)
-        content_type = attributes.pop("datacontenttype")
-        return [
-            ("content-type", str(content_type).encode()),
-            *((f"ce_{name}", str(value).encode()) for name, value in attributes.items()),
-        ]
+        """The Kafka record headers, as they travel."""
+        return [(name, value.encode()) for name, value in self.attributes.items()]

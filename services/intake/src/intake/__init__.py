@@ -1,0 +1,1 @@
+"""intake: everyone who comes through the door, from the first touch to the signed contract."""
