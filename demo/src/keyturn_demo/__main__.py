@@ -1,0 +1,57 @@
+"""`python -m keyturn_demo`: what `make demo` runs. Exit code 1: the audit found faults."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from rich.console import Console
+
+from keyturn_demo.clocks import ClockStuck
+from keyturn_demo.doors.files import ImportStuck
+from keyturn_demo.doors.http import ServiceAway, UnexpectedAnswer
+from keyturn_demo.options import OptionsError, read_options
+from keyturn_demo.records import RecordsError
+from keyturn_demo.run import run
+from keyturn_demo.session import StackNotFresh
+from keyturn_local.errors import StackError
+
+FAULTS_FOUND = 1
+CANNOT_RUN = 2
+
+SAID_PLAINLY = (
+    OptionsError,
+    RecordsError,
+    StackError,
+    StackNotFresh,
+    ServiceAway,
+    UnexpectedAnswer,
+    ImportStuck,
+    ClockStuck,
+)
+
+
+def main() -> int:
+    """Run the demo as the environment says."""
+    console = Console()
+    code = CANNOT_RUN
+    try:
+        figures = asyncio.run(run(read_options(os.environ), console))
+        code = 0 if figures.sound else FAULTS_FOUND
+    except* SAID_PLAINLY as group:
+        for error in _leaves(group):
+            console.print(f"The demo cannot go on: {error}", style="red", markup=False)
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors in a group, without the groups between."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

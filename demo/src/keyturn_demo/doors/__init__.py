@@ -1,0 +1,1 @@
+"""The public doors as a front end, a partner or a file sees them."""

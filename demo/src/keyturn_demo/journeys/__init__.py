@@ -1,0 +1,1 @@
+"""The phases of the journey, each through the public doors alone."""
