@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks
 
 from keyturn_chassis import migrations
-from keyturn_chassis.auth import LocalIssuer
+from keyturn_chassis.app import create_app
+from keyturn_chassis.auth import CHASSIS_SCOPES, LocalIssuer
 from keyturn_chassis.database import Database
 from keyturn_chassis.logs import configure_logging
 from keyturn_chassis.service import Service
@@ -120,3 +127,84 @@ async def eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[No
                 await asyncio.sleep(0.02)
 
     return wait
+
+
+class Fuzzer:
+    """Knocks at every guarded door of a service as its own OpenAPI document says one may."""
+
+    CONFORMING = (
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_schema_conformance,
+    )
+
+    def __init__(self, harness: Harness, known: Mapping[str, str], examples: int) -> None:
+        self._harness = harness
+        self._known = known
+        self._examples = examples
+        service = harness.runtime.service
+        self._headers = harness.headers(*service.scopes, *CHASSIS_SCOPES)
+        self._document = create_app(service, None).openapi()
+
+    async def complaints(self) -> list[str]:
+        """What went wrong: answers of 500 and more, and those that the document does not know."""
+        found: list[str] = []
+        for described in schemathesis.openapi.from_dict(self._document).get_all_operations():
+            assert isinstance(described, Ok)
+            door = described.ok()
+            if "security" not in door.definition.raw:
+                continue
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                for case in self._cases(door, mode):
+                    found += await self._knock(case)
+        return found
+
+    def _cases(
+        self, door: schemathesis.APIOperation[Any, Any, Any, Any], mode: GenerationMode
+    ) -> list[Any]:
+        cases: list[Case[Any]] = []
+
+        @settings(
+            max_examples=self._examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(door.as_strategy(generation_mode=mode))
+        def collect(case: Case[Any]) -> None:
+            if mode is GenerationMode.POSITIVE:
+                case.path_parameters = {
+                    name: self._known.get(name, value)
+                    for name, value in (case.path_parameters or {}).items()
+                }
+            cases.append(case)
+
+        collect()
+        return cases
+
+    async def _knock(self, case: Case[Any]) -> list[str]:
+        request = case.as_transport_kwargs(base_url="http://service", headers=self._headers)
+        request.pop("cookies", None)
+        if "data" in request:
+            request["content"] = request.pop("data")
+        response = await self._harness.client.request(**request)
+        told = f"{request['method']} {request['url']} {response.status_code} {response.text}"
+        if response.status_code >= 500:
+            return [told]
+        try:
+            case.validate_response(response, checks=list(self.CONFORMING))
+        except FailureGroup as group:
+            return [f"{told}: {failure}" for failure in group.exceptions]
+        return []
+
+
+@pytest.fixture
+def fuzzed() -> Callable[..., Awaitable[list[str]]]:
+    """`await fuzzed(harness, known)`: what the doors did wrong; `known` are ids that exist."""
+
+    async def knock(harness: Harness, known: Mapping[str, str], examples: int = 2) -> list[str]:
+        return await Fuzzer(harness, known, examples).complaints()
+
+    return knock

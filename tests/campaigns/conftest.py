@@ -10,8 +10,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from campaigns.sender import Shift
 from campaigns.service import CampaignsSettings, channels_of, service
+from campaigns.tasks.sender import Shift
 from keyturn_chassis.testing import Harness
 from keyturn_events import Event, Message
 

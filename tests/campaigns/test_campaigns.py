@@ -23,7 +23,7 @@ from campaigns.domain.sending import MOST_ATTEMPTS, SendState, delivered, lost_s
 from campaigns.domain.template import Content
 from campaigns.reactions import reactions
 from campaigns.rendering import UnfitTemplate, check, render
-from campaigns.store.tables import CAMPAIGN, TEMPLATE
+from campaigns.store.documents import CAMPAIGN, TEMPLATE
 from keyturn_events import CATALOGUE, golden_message
 from keyturn_events.intake import LeadCaptured, PurchaseSigned
 from keyturn_events.segmentation import CustomerSegmented

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from campaigns.channels.file import FileChannel
 from campaigns.channels.port import ChannelPort, Outcome, Outgoing, Refused, Taken, Unknown
 from campaigns.domain.sending import MOST_ATTEMPTS
-from campaigns.sender import Shift
+from campaigns.tasks.sender import Shift
 from keyturn_events import Message, Money
 from keyturn_events.campaigns import MessageFailed, MessageHeld, MessageSent, MessageSkipped
 from keyturn_events.intake import (
@@ -487,7 +487,7 @@ async def test_with_every_channel_switched_off_the_message_waits_and_says_so_onc
 async def test_the_sender_finishes_what_it_has_in_hand_when_it_is_stopped(
     desk: Any, said: Say
 ) -> None:
-    from campaigns.sender import Sender
+    from campaigns.tasks.sender import Sender
 
     begun, go_on = asyncio.Event(), asyncio.Event()
 

@@ -163,10 +163,41 @@ def test_an_operation_tells_its_scope_and_how_it_refuses() -> None:
     operation = document_of(service())["paths"]["/leads"]["post"]
     assert operation["security"] == [{"oauth2": ["leads:write"]}, {"bearer": ["leads:write"]}]
     assert sorted(operation["responses"]) == [
-        "201", "400", "401", "403", "413", "415", "422", "500", "503",
+        "201", "400", "401", "403", "409", "413", "415", "422", "500", "503",
     ]  # fmt: skip
     assert operation["responses"]["422"]["content"] == {
         "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+    }
+
+
+def test_what_a_path_names_may_not_be_found() -> None:
+    paths = document_of(service())["paths"]
+    for path, method in (("/dead-letters/{id}", "get"), ("/dead-letters/{id}/replay", "post")):
+        assert "404" in paths[path][method]["responses"]
+    assert "404" not in paths["/dead-letters"]["get"]["responses"]
+
+
+def test_a_refusal_with_a_body_of_its_own_is_a_problem_too() -> None:
+    class Full(BaseModel):
+        waiting: int
+
+    router = APIRouter()
+
+    @router.post("/beds", responses={409: {"model": Full}})
+    async def book(
+        by: Annotated[Principal, Security(principal, scopes=["leads:write"])],
+    ) -> None: ...
+
+    operation = document_of(service(router=router))["paths"]["/beds"]["post"]
+    assert operation["responses"]["409"]["content"] == {
+        "application/problem+json": {
+            "schema": {
+                "anyOf": [
+                    {"$ref": "#/components/schemas/Full"},
+                    {"$ref": "#/components/schemas/Problem"},
+                ]
+            }
+        }
     }
 
 

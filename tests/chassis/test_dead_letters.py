@@ -120,3 +120,20 @@ async def test_a_discarded_event_lets_those_behind_it_through(tally: Harness) ->
 
 async def test_an_unknown_dead_letter_is_not_found(tally: Harness) -> None:
     assert (await call(tally, "POST", "/dead-letters/999999/replay"))["status_code"] == 404
+
+
+@pytest.mark.parametrize("id", ["0", "-1", str(2**63), "9" * 40])
+async def test_an_id_that_no_dead_letter_can_have_is_refused(tally: Harness, id: str) -> None:
+    for method, path in (
+        ("GET", f"/dead-letters/{id}"),
+        ("POST", f"/dead-letters/{id}/replay"),
+        ("POST", f"/dead-letters/{id}/discard"),
+    ):
+        problem = await call(tally, method, path)
+        assert (problem["status_code"], problem["errors"][0]["parameter"]) == (422, "id")
+
+
+async def test_a_page_begins_after_an_id_that_there_can_be(tally: Harness) -> None:
+    last = await call(tally, "GET", f"/dead-letters?after={2**63 - 1}", "dead-letters:read")
+    beyond = await call(tally, "GET", f"/dead-letters?after={2**63}", "dead-letters:read")
+    assert (last["status_code"], last["items"], beyond["status_code"]) == (200, [], 422)

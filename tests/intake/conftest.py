@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from intake.imports.task import ImportTask
 from intake.service import service
+from intake.tasks.imports import ImportTask
 from keyturn_chassis.inputs import RawRecord
 from keyturn_chassis.testing import Harness
 from keyturn_events import Event, Message, Topic

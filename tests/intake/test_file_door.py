@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from intake.imports import jobs, task
-from intake.imports.task import ImportTask
+from intake.store import jobs
+from intake.tasks import imports as task
+from intake.tasks.imports import ImportTask
 from keyturn_events.intake import ConsentChanged, CustomerRegistered, LeadCaptured
 
 if TYPE_CHECKING:

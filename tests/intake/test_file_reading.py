@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intake.domain.imports import Encoding, FileFormat, FileLayout
-from intake.imports import reader
-from intake.imports.reader import LONGEST_ROW, Row, RowReader
+from intake.reading import rows
+from intake.reading.rows import LONGEST_ROW, Row, RowReader
 from keyturn_events import Refusal
 
 CSV = FileLayout()
@@ -172,7 +172,7 @@ def test_broken_gzip_fails_the_file(content: bytes) -> None:
 
 
 def test_a_file_has_a_million_rows_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "MOST_ROWS", 3)
+    monkeypatch.setattr(rows, "MOST_ROWS", 3)
     assert len(read(b"phone\n1\n2\n3\n")) == 3
     with pytest.raises(Refusal, match="too-many-rows"):
         read(b"phone\n1\n2\n3\n4\n")

@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 import keyturn_events
-from intake.imports.task import ImportTask
 from intake.service import service
+from intake.tasks.imports import ImportTask
 from keyturn_chassis.inputs import RawRecord
 from keyturn_chassis.runtime import Runtime
 from keyturn_events import Message, Money, Topic

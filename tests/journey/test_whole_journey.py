@@ -53,6 +53,7 @@ async def test_nothing_is_lost_or_doubled_though_processes_are_killed(
         figures = await journey
         assert (figures.audit.lost, figures.audit.doubled) == ([], [])
         assert figures.audit.parked == 0
+        assert world.restarted == ["intake-api", "segmentation-worker"]
         async with httpx.AsyncClient(timeout=10) as client:
             for service in SERVICES:
                 for path in ("/health/ready", "/docs", "/asyncapi", "/metrics"):

@@ -12,7 +12,7 @@ import pytest
 
 from keyturn_events import CATALOGUE, Envelope, Event, Message
 from segmentation.domain.models import Models, SegmentModel, SilenceModel
-from segmentation.store import MODEL
+from segmentation.store.documents import MODEL
 
 ROOT = Path(__file__).parents[2]
 MODEL_FILES = ROOT / "services/segmentation/src/segmentation/models"

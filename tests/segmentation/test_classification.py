@@ -15,7 +15,7 @@ from segmentation.domain.answers import Circumstances, age_on, answer, birthday,
 from segmentation.domain.classification import Classification, classify, next_change
 from segmentation.domain.facts import Facts
 from segmentation.domain.models import UNCLASSIFIED, SegmentModel, checked
-from segmentation.store import MODEL
+from segmentation.store.documents import MODEL
 
 ON = date(2026, 3, 1)
 

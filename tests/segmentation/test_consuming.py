@@ -22,8 +22,8 @@ from keyturn_events.intake import (
 from keyturn_events.segmentation import CustomerDormant, CustomerReactivated, CustomerSegmented
 from keyturn_events.vocabulary import Incomes, LeadChannel, MaritalStatus, Relationship
 from segmentation.reactions import reactions
-from segmentation.rollout import Rollout
 from segmentation.service import service
+from segmentation.tasks.rollout import Rollout
 
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 DAY = timedelta(days=1)

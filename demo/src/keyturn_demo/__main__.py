@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from keyturn_demo.clocks import ClockStuck
 from keyturn_demo.doors.files import ImportStuck
 from keyturn_demo.doors.http import ServiceAway, UnexpectedAnswer
+from keyturn_demo.kafka import BrokerAway
 from keyturn_demo.options import OptionsError, read_options
 from keyturn_demo.records import RecordsError
 from keyturn_demo.run import run
@@ -29,12 +31,15 @@ SAID_PLAINLY = (
     UnexpectedAnswer,
     ImportStuck,
     ClockStuck,
+    BrokerAway,
 )
 
 
 def main() -> int:
     """Run the demo as the environment says."""
     console = Console()
+    # While a broker is away its clients say so many times a second; the supervisor says it once.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     code = CANNOT_RUN
     try:
         figures = asyncio.run(run(read_options(os.environ), console))

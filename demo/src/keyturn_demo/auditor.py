@@ -13,6 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from keyturn_demo.event_log import EventLog, Seen, kept
+from keyturn_demo.kafka import connected
 from keyturn_events import ALL_TOPICS, Topic
 
 POLL_MILLISECONDS: Final = 100
@@ -121,7 +122,7 @@ class Auditor:
 async def audit_of(bootstrap: str) -> AsyncIterator[Auditor]:
     """An auditor that collects from now on, until the end of the block."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await consumer.start()
+    await connected(consumer)
     try:
         consumer.assign(PARTITIONS)
         await consumer.seek_to_end(*PARTITIONS)

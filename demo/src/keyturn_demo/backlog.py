@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from keyturn_demo.auditor import PARTITIONS
+from keyturn_demo.kafka import connected
 
 
 class Backlog:
@@ -53,10 +54,9 @@ async def backlog_of(bootstrap: str, groups: tuple[str, ...]) -> AsyncIterator[B
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     # The auditor's own connection is busy waiting for records, and answers in order.
     meter = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    await admin.start()
-    await meter.start()
-    try:
+    async with AsyncExitStack() as exits:
+        await connected(meter)
+        exits.push_async_callback(meter.stop)
+        await admin.start()
+        exits.push_async_callback(admin.close)
         yield Backlog(admin, meter, groups)
-    finally:
-        await meter.stop()
-        await admin.close()

@@ -65,6 +65,13 @@ DESK_OPENS: Final = datetime(2014, 1, 1, 0, 0, tzinfo=records.BALTIMORE)
 """Before the first complaint, which is of 2 January 2014."""
 LEDGER_TELLS: Final = datetime(2019, 9, 1, 9, 0, tzinfo=LONDON)
 """After the last deed, which is of 30 August 2019."""
+BEGINNINGS: Final = {
+    "service-desk": DESK_OPENS,
+    "intake": LEDGER_TELLS,
+    "segmentation": LEDGER_TELLS,
+    "campaigns": LEDGER_TELLS,
+}
+"""Where the clock of each service stands when the records begin."""
 KEYS_HOUR: Final = time(14, tzinfo=LONDON)
 TEMPLATE: Final = "deed"
 """The registry knows of the day of the deed and of no inspection: one gate, the keys."""
@@ -86,7 +93,6 @@ async def relive(world: World, directory: Path, began: float) -> Figures:
     takers = [lead for lead in leads if lead.subscribed]
     phases, world.seconds = world.phases, SETTLE_SECONDS
     with phases.phase("registering the ledger and the communities"):
-        await world.clocks.drive(LEDGER_TELLS, "intake", "segmentation", "campaigns")
         await _prepare(world, sales)
     with phases.phase(f"{len(leads):,} leads through the file door", len(leads)) as step:
         await _import(world, leads, sales, step)
@@ -108,6 +114,7 @@ async def relive(world: World, directory: Path, began: float) -> Figures:
         await _answer(world, residents, people, step)
     with phases.phase("the last effects arrive") as step:
         await world.settle(step)
+        await _switch_campaigns(world, active=True)
     with phases.phase("the audit") as step:
         tally_partner_rejections(world)
         world.notes += _notes(leads, sales, complaints)
@@ -131,10 +138,14 @@ async def _prepare(world: World, sales: Sequence[NewBuildSale]) -> None:
         (await world.doors.intake.put(f"/communities/{community}", rules)).accepted()
         settings = {"time_zone": LONDON.key, "template": TEMPLATE}
         (await desk.put(f"/communities/{community}", settings)).accepted()
+    await _switch_campaigns(world, active=False)
+
+
+async def _switch_campaigns(world: World, *, active: bool) -> None:
     for code in QUIET_CAMPAIGNS:
         campaign = (await world.doors.campaigns.get(f"/campaigns/{code}")).accepted()
         del campaign["code"], campaign["version"]
-        change = {**campaign, "active": False}
+        change = {**campaign, "active": active}
         (await world.doors.campaigns.put(f"/campaigns/{code}", change)).accepted()
 
 

@@ -12,7 +12,7 @@ from keyturn_demo.figures import Figures
 from keyturn_demo.generated import live
 from keyturn_demo.options import Options
 from keyturn_demo.records import require_records
-from keyturn_demo.relived import DESK_OPENS, relive
+from keyturn_demo.relived import BEGINNINGS, relive
 from keyturn_demo.report import plain_text, report
 from keyturn_demo.session import SETTINGS, open_world
 from keyturn_demo.world import SERVICES
@@ -42,7 +42,7 @@ async def drive(stack: Stack, options: Options, console: Console, began: float) 
         async with open_world(stack, console) as world:
             return await live(world, options, began)
     require_records(options.data)
-    async with open_world(stack, console, relive_from=DESK_OPENS) as world:
+    async with open_world(stack, console, relive_from=BEGINNINGS) as world:
         return await relive(world, options.data, began)
 
 

@@ -59,13 +59,18 @@ MOST_TIMELINES: Final = 1_000
 """Timelines that are read one by one; of more customers a sample is, and the report says so."""
 
 
+PAGE: Final = 200
+"""Profiles of one page of the list."""
+
+
 async def sum_up(world: World, source: str, began: float, step: Step) -> Figures:
     """Everything that the run came to."""
     customers = sorted({event.subject for event in world.log.of(CustomerRegistered)})
     log = world.log.about(customers)
-    read = _sample(world, customers)
-    timelines = await _check_timelines(world, read, step)
+    timelines = await _timelines(world, customers, step)
     segments = await _segments(world, log)
+    if world.restarted:
+        world.notes.append(f"Died during the run and started again: {', '.join(world.restarted)}.")
     signed = {event.data["purchase_id"] for event in log.of(PurchaseSigned)}
     undone = {event.data["purchase_id"] for event in log.of(PurchaseRescinded)}
     rewarded = {event.data["purchase_id"] for event in log.of(ReferralRewarded)}
@@ -137,7 +142,7 @@ def complaints_of(log: EventLog) -> Complaints:
 
 
 def gates_of(log: EventLog) -> list[GateCount]:
-    """What became of each gate, in the order of passing."""
+    """What became of each gate that anybody came to, in the order of passing."""
     passed = Counter(event.data["gate"] for event in log.of(HandoverGatePassed))
     late = Counter(event.data["gate"] for event in log.of(HandoverGatePassed) if event.data["late"])
     refused: dict[str, Counter[str]] = {gate.value: Counter() for gate in Gate}
@@ -146,6 +151,7 @@ def gates_of(log: EventLog) -> list[GateCount]:
     return [
         GateCount(gate.value, passed[gate.value], late[gate.value], refused[gate.value])
         for gate in Gate
+        if passed[gate.value] or refused[gate.value]
     ]
 
 
@@ -166,15 +172,31 @@ def messages_of(log: EventLog) -> list[MessageCount]:
     ]
 
 
-def _sample(world: World, customers: Sequence[str]) -> Sequence[str]:
+async def _timelines(world: World, customers: Sequence[str], step: Step) -> int:
+    """How many customers have a timeline; of many, a sample is read line by line."""
     if len(customers) <= MOST_TIMELINES:
-        return customers
-    world.notes.append(
-        f"Of {len(customers):,} timelines a sample of {MOST_TIMELINES:,} was read one by one; every"
-        " customer's events and segment were audited."
-    )
+        return await _check_timelines(world, customers, step)
     # Seeded: the same run looks at the same people.
-    return Random(world.run.number).sample(customers, MOST_TIMELINES)  # noqa: S311
+    sample = Random(world.run.number).sample(customers, MOST_TIMELINES)  # noqa: S311
+    known = await _check_timelines(world, sample, step)
+    listed = len(await _profiles(world) & set(customers))
+    world.notes.append(
+        f"{listed:,} profiles were listed; the touches in {MOST_TIMELINES:,} of their timelines,"
+        " drawn by lot, were counted one by one."
+    )
+    return listed - (MOST_TIMELINES - known)
+
+
+async def _profiles(world: World) -> set[str]:
+    """Every customer of whom segmentation has a profile."""
+    found: set[str] = set()
+    page: dict[str, Any] = {"next_cursor": ""}
+    while page.get("next_cursor") is not None:
+        after = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
+        answer = await world.doors.segmentation.get("/customers", limit=PAGE, model=MODEL, **after)
+        page = answer.accepted()
+        found.update(item["customer_id"] for item in page["items"])
+    return found
 
 
 async def _check_timelines(world: World, customers: Sequence[str], step: Step) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -64,6 +65,10 @@ class World:
     now: datetime
     """Business time, as the run last drove it."""
     seconds: float = SETTLE_SECONDS
+    wrong_tokens: Mapping[str, str] = field(default_factory=dict)
+    """Tokens that should not open the lead's door, by what is wrong with them."""
+    restarted: list[str] = field(default_factory=list)
+    """Processes that died and were started again, in order."""
     notes: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """Doubled effects that were found outside the log, one line each."""

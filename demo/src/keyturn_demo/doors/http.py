@@ -66,12 +66,12 @@ class Answer:
 
 
 class HttpDoor:
-    """One service's API, with one token."""
+    """One service's API, with one token; without one, only what is open to anybody."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self._client = httpx.AsyncClient(
             base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
             limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=30),
             timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=5.0, pool=None),
         )

@@ -10,6 +10,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
+from keyturn_demo.kafka import connected
 from keyturn_events import Event, Message, Topic
 from keyturn_events.partners import PARTNER_SOURCE_PREFIX
 
@@ -57,10 +58,14 @@ class PartnerDoor:
 @asynccontextmanager
 async def partner_door(bootstrap: str) -> AsyncIterator[PartnerDoor]:
     """The partner door, open until the end of the block."""
-    async with AIOKafkaProducer(
+    producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         enable_idempotence=True,
         acks="all",
         request_timeout_ms=60_000,
-    ) as producer:
+    )
+    await connected(producer)
+    try:
         yield PartnerDoor(producer)
+    finally:
+        await producer.stop()

@@ -18,7 +18,12 @@ from keyturn_chassis.auth import (
     check_tokens_first,
 )
 from keyturn_chassis.health import Checks, health_router
-from keyturn_chassis.problems import ProblemDetails, install_problem_handlers, problem_responses
+from keyturn_chassis.problems import (
+    MEDIA_TYPE,
+    ProblemDetails,
+    install_problem_handlers,
+    problem_responses,
+)
 from keyturn_chassis.readiness import api_checks
 from keyturn_chassis.request_guard import RequestGuard
 from keyturn_chassis.runtime import Runtime
@@ -110,20 +115,37 @@ def _complete(document: dict[str, Any], settings: Settings, scopes: Mapping[str,
     }
     for path in document["paths"].values():
         for method in _METHODS & path.keys():
-            _complete_operation(path[method])
+            _complete_operation(method, path[method])
 
 
-def _complete_operation(operation: dict[str, Any]) -> None:
+def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     statuses = {500, 503}
     for requirement in list(operation.get("security", ())):
         statuses |= {401, 403}
         operation["security"].append({"bearer": requirement["oauth2"]})
-    if operation.get("parameters") or "requestBody" in operation:
+    parameters = operation.get("parameters", ())
+    if parameters or "requestBody" in operation:
         statuses |= {422}
+    if any(parameter["in"] == "path" for parameter in parameters):
+        statuses |= {404}
+    if method != "get":
+        statuses |= {409}
     if "requestBody" in operation:
         statuses |= {400, 413, 415}
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
+    if "security" in operation:
+        _refuse_with_problems(responses)
     for status, response in problem_responses(*sorted(statuses)).items():
         responses.setdefault(str(status), response)
+
+
+def _refuse_with_problems(responses: dict[str, Any]) -> None:
+    """Give a route's own refusals the media type of problems, and let them be plain ones too."""
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if status >= "400" and "application/json" in content:
+            own = content.pop("application/json")["schema"]
+            plain = {"$ref": "#/components/schemas/Problem"}
+            content[MEDIA_TYPE] = {"schema": {"anyOf": [own, plain]}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Security
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from keyturn_chassis import timers
 from keyturn_chassis.auth import Principal, principal
@@ -27,6 +27,10 @@ class ClockReading(BaseModel):
 
 class ClockDrive(BaseModel):
     """Where to move the clock."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"now": "2027-06-30T09:00:00+08:00"}]}
+    )
 
     now: AwareDatetime
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query, Request, Security
+from fastapi import APIRouter, Path, Query, Request, Security
 from pydantic import AwareDatetime, BaseModel
 
 from keyturn_chassis import dead_letters, replay
@@ -17,6 +17,11 @@ router = APIRouter(prefix="/dead-letters", tags=["operations"])
 
 Reader = Annotated[Principal, Security(principal, scopes=["dead-letters:read"])]
 Mender = Annotated[Principal, Security(principal, scopes=["dead-letters:write"])]
+
+MAX_ID: Final = 2**63 - 1
+"""Largest id that the database has room for."""
+
+DeadLetterId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
 class DeadLetterSummary(BaseModel):
@@ -86,7 +91,7 @@ async def list_dead_letters(
     request: Request,
     connection: Reading,
     _: Reader,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> DeadLetterPage:
     """One line a subject: what is parked, why, and how many events wait behind it."""
@@ -104,7 +109,7 @@ async def list_dead_letters(
 
 @router.get("/{id}", summary="Show a parked event")
 async def show_dead_letter(
-    id: int, request: Request, connection: Reading, _: Mender
+    id: DeadLetterId, request: Request, connection: Reading, _: Mender
 ) -> DeadLetterDetail:
     """The record byte for byte; it can hold personal data, hence the stronger scope."""
     letter = await dead_letters.find(connection, request.app.state.runtime.service.name, id)
@@ -118,7 +123,7 @@ async def show_dead_letter(
 
 @router.post("/{id}/replay", summary="Replay a parked event and those behind it")
 async def replay_dead_letter(
-    id: int,
+    id: DeadLetterId,
     request: Request,
     _: Mender,
     dry_run: Annotated[bool, Query(description="Say what would happen; change nothing.")] = False,
@@ -132,7 +137,7 @@ async def replay_dead_letter(
 
 
 @router.post("/{id}/discard", summary="Discard a parked event")
-async def discard_dead_letter(id: int, request: Request, _: Mender) -> ReplayOutcome:
+async def discard_dead_letter(id: DeadLetterId, request: Request, _: Mender) -> ReplayOutcome:
     """Drop it for good, and handle those that waited behind it."""
     return _outcome(await replay.discard(request.app.state.runtime, id), dry_run=False)
 

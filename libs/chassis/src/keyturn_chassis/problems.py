@@ -132,6 +132,7 @@ _REFUSAL_STATUS: Final = {
     RefusalKind.FORBIDDEN: 403,
     RefusalKind.STALE: 412,
 }
+_HEADERS: Final = "/headers/"
 _STATUS_SLUGS: Final = {400: "malformed-body", 413: "body-too-large", 415: "unsupported-media-type"}
 
 
@@ -165,7 +166,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, Refusal):
-        errors = [FieldError(detail=error.detail, pointer=error.pointer)] if error.pointer else []
+        errors = [_refused_field(error.detail, error.pointer)] if error.pointer else []
         return Problem(_REFUSAL_STATUS[error.kind], error.code, error.detail, errors=errors)
     if isinstance(error, RequestValidationError):
         return _validation_problem(error)
@@ -272,6 +273,13 @@ def _field_error(entry: Mapping[str, Any], body: object) -> FieldError:
         place = list(_existing(path, body, missing))
         return FieldError(detail=detail, pointer=json_pointer(place))
     return FieldError(detail=detail, parameter=str(path[0]) if path else None)
+
+
+def _refused_field(detail: str, pointer: str) -> FieldError:
+    """What a refusal points at: a place in the body, or a header under `/headers/`."""
+    if pointer.startswith(_HEADERS):
+        return FieldError(detail=detail, parameter=pointer.removeprefix(_HEADERS))
+    return FieldError(detail=detail, pointer=pointer)
 
 
 def json_pointer(path: Sequence[str | int]) -> str:

@@ -15,7 +15,7 @@ from campaigns.domain.ledger import Entry
 from campaigns.domain.policy import Policy
 from campaigns.domain.sending import Send
 from campaigns.domain.template import Template
-from campaigns.store.tables import CAMPAIGN, ENTRY, MEMBER, POLICY, SEND, TEMPLATE, MemberRecord
+from campaigns.store.documents import CAMPAIGN, ENTRY, MEMBER, POLICY, SEND, TEMPLATE, MemberRecord
 from keyturn_chassis.pagination import Keyset
 
 by_code: Final = Keyset(tuple[str])

@@ -14,8 +14,8 @@ from campaigns.channels.port import ChannelPort
 from campaigns.channels.smtp import SmtpChannel, SmtpServer
 from campaigns.channels.webhook import Receiver, WebhookChannel, secret_of
 from campaigns.reactions import reactions
-from campaigns.sender import Sender
 from campaigns.store import CampaignsStore
+from campaigns.tasks.sender import Sender
 from keyturn_chassis.service import Service
 from keyturn_chassis.settings import Settings
 from keyturn_events.campaigns import (

@@ -18,7 +18,7 @@ from intake.domain.identity import IdentifierKind
 from intake.domain.leads import LeadStatus
 from intake.domain.partners import Outcome
 from intake.domain.purchases import Purchase
-from intake.store.rows import COMMUNITY, CUSTOMER, LEAD_COLUMNS, PARTNER, PURCHASE
+from intake.store.documents import COMMUNITY, CUSTOMER, LEAD_COLUMNS, PARTNER, PURCHASE
 from keyturn_chassis.pagination import Keyset, Page
 from keyturn_events import Affordability, Event, Household, Money
 from keyturn_events.vocabulary import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from intake.api import SCOPES, router
-from intake.imports.task import ImportTask
 from intake.reactions import reactions
 from intake.store import IntakeStore
+from intake.tasks.imports import ImportTask
 from keyturn_chassis.service import Service
 from keyturn_events.intake import (
     CompletionMoved,

@@ -18,7 +18,8 @@ from segmentation.domain.facts import Facts, join
 from segmentation.domain.models import UNCLASSIFIED, Models, SegmentModel
 from segmentation.domain.movement import CustomerFile
 from segmentation.domain.standing import Standing, resorted
-from segmentation.store import file_of, load_files
+from segmentation.store.documents import file_of
+from segmentation.store.store import load_files
 
 CHUNK: Final = 1_000
 """Customers read at once when the whole population is gone through."""

@@ -7,10 +7,10 @@ from typing import Final
 
 from keyturn_chassis.service import Service
 from keyturn_events.segmentation import CustomerDormant, CustomerReactivated, CustomerSegmented
-from segmentation.api import router
+from segmentation.api import SCOPES, router
 from segmentation.reactions import reactions
-from segmentation.rollout import Rollout
-from segmentation.store import store
+from segmentation.store.store import store
+from segmentation.tasks.rollout import Rollout
 
 service: Final = Service(
     name="segmentation",
@@ -25,10 +25,5 @@ service: Final = Service(
     publishes=(CustomerSegmented, CustomerDormant, CustomerReactivated),
     migrations=Path(__file__).parent / "migrations",
     tasks=(Rollout(),),
-    scopes={
-        "customers:read": "See profiles, timelines and segments of customers",
-        "segments:read": "See how many customers each segment has",
-        "models:read": "See the segment models",
-        "models:write": "Publish a new version of a segment model",
-    },
+    scopes=SCOPES,
 )

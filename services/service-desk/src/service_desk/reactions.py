@@ -21,7 +21,7 @@ from service_desk.domain import cases, communities, customers, handling, handove
 from service_desk.domain.cases import Case, Circumstances
 from service_desk.domain.files import CaseFile, HomeFile, PersonFile
 from service_desk.domain.handovers import Handover
-from service_desk.store import CASE_DEADLINE
+from service_desk.store.needs import CASE_DEADLINE
 
 reactions = Reactions()
 

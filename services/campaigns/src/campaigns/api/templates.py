@@ -6,7 +6,14 @@ from datetime import time
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from campaigns import queries
 from campaigns.api.doors import CampaignReader, CampaignWriter, CodePath, ExpectedVersion
@@ -152,6 +159,18 @@ def _zone(name: str) -> str:
     return name
 
 
+WallTime = Annotated[
+    time,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$",
+        }
+    ),
+]
+"""A time of day by the clock on the wall; JSON Schema's own `time` is one with an offset."""
+
+
 class PolicyChange(BaseModel):
     """The sending policy as it is to be."""
 
@@ -170,8 +189,8 @@ class PolicyChange(BaseModel):
         },
     )
 
-    opens: time = Field(description="From when people may be written to, by their own clock.")
-    closes: time = Field(description="Until when, on the same day.")
+    opens: WallTime = Field(description="From when people may be written to, by their own clock.")
+    closes: WallTime = Field(description="Until when, on the same day.")
     time_zone: Annotated[TimeZone, AfterValidator(_zone)] = Field(
         description="Taken for people of whom neither a zone nor a community's zone is known."
     )
@@ -192,8 +211,8 @@ class PolicyBody(BaseModel):
     """The sending policy as it is."""
 
     version: int
-    opens: time
-    closes: time
+    opens: WallTime
+    closes: WallTime
     time_zone: str
     language: str
     caps: list[CapBody]

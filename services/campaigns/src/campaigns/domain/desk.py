@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from campaigns.domain import membership, people
 from campaigns.domain.campaign import Campaign
 from campaigns.domain.customer_file import CustomerFile
-from campaigns.domain.identity import Cause
 from campaigns.domain.membership import LotDeadline, Membership
+from campaigns.domain.occasion import Occasion
 from campaigns.domain.policy import Policy
 from campaigns.domain.template import Template
 from keyturn_events import Event, Refusal, RefusalKind
@@ -60,7 +60,7 @@ class Catalogue:
 def create_campaign(
     state: Catalogue,
     command: CreateCampaign,
-    cause: Cause,  # noqa: ARG001 - a decision's shape
+    cause: Occasion,  # noqa: ARG001 - a decision's shape
 ) -> tuple[Catalogue, list[Event]]:
     """Add a campaign. Raises `Refusal` when its code is taken or a template is not there."""
     if state.campaign is not None:
@@ -76,7 +76,7 @@ def create_campaign(
 def change_campaign(
     state: Catalogue,
     command: ChangeCampaign,
-    cause: Cause,  # noqa: ARG001 - a decision's shape
+    cause: Occasion,  # noqa: ARG001 - a decision's shape
 ) -> tuple[Catalogue, list[Event]]:
     """Change a campaign; messages that are planned already follow the new version."""
     known = state.campaign
@@ -93,7 +93,7 @@ def change_campaign(
 def put_template(
     state: Catalogue,
     command: PutTemplate,
-    cause: Cause,  # noqa: ARG001 - a decision's shape
+    cause: Occasion,  # noqa: ARG001 - a decision's shape
 ) -> tuple[Catalogue, list[Event]]:
     """Add or change a template."""
     known = state.template
@@ -108,7 +108,7 @@ def put_template(
 def put_policy(
     state: Catalogue,
     command: PutPolicy,
-    cause: Cause,  # noqa: ARG001 - a decision's shape
+    cause: Occasion,  # noqa: ARG001 - a decision's shape
 ) -> tuple[Catalogue, list[Event]]:
     """Change the sending policy, for every message that is decided on from now on."""
     known = state.policy
@@ -140,7 +140,7 @@ class Suppress:
 def suppress(
     file: CustomerFile,
     command: Suppress,
-    cause: Cause,  # noqa: ARG001 - a decision's shape
+    cause: Occasion,  # noqa: ARG001 - a decision's shape
 ) -> tuple[CustomerFile, list[Event]]:
     """Suppress a channel, or lift that, for every id of the person."""
     for record in file.customer.records:
@@ -174,7 +174,7 @@ class Undo:
     entry_id: str
 
 
-def award(file: CustomerFile, command: Award, cause: Cause) -> tuple[CustomerFile, list[Event]]:
+def award(file: CustomerFile, command: Award, cause: Occasion) -> tuple[CustomerFile, list[Event]]:
     """Give points that may be spent at once."""
     member, events = membership.award(
         _member(file),
@@ -186,7 +186,9 @@ def award(file: CustomerFile, command: Award, cause: Cause) -> tuple[CustomerFil
     return file.with_membership(member), events
 
 
-def redeem(file: CustomerFile, command: Redeem, cause: Cause) -> tuple[CustomerFile, list[Event]]:
+def redeem(
+    file: CustomerFile, command: Redeem, cause: Occasion
+) -> tuple[CustomerFile, list[Event]]:
     """Spend points. Raises `Refusal` when the balance is too small."""
     member, events = membership.redeem(
         _member(file),
@@ -198,7 +200,7 @@ def redeem(file: CustomerFile, command: Redeem, cause: Cause) -> tuple[CustomerF
     return file.with_membership(member), events
 
 
-def undo(file: CustomerFile, command: Undo, cause: Cause) -> tuple[CustomerFile, list[Event]]:
+def undo(file: CustomerFile, command: Undo, cause: Occasion) -> tuple[CustomerFile, list[Event]]:
     """Undo an entry that gave or spent points; again, it changes nothing."""
     member = _member(file)
     if all(entry.entry_id != command.entry_id for entry in member.entries):
@@ -217,7 +219,7 @@ def undo(file: CustomerFile, command: Undo, cause: Cause) -> tuple[CustomerFile,
 def lot_due(
     file: CustomerFile,
     deadline: LotDeadline,
-    cause: Cause,  # noqa: ARG001 - a decision's shape
+    cause: Occasion,  # noqa: ARG001 - a decision's shape
 ) -> tuple[CustomerFile, list[Event]]:
     """A lot of points becomes active, or expires."""
     member, events = membership.lot_due(file.membership(file.customer.customer_id), deadline)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from campaigns.domain import sending
 from campaigns.domain.campaign import Campaign
-from campaigns.domain.identity import Cause
+from campaigns.domain.occasion import Occasion
 from campaigns.domain.people import Person
 from campaigns.domain.policy import Policy
 from campaigns.domain.sending import Send
@@ -80,7 +80,7 @@ class SendFile:
         return replace(self, person=replace(self.person, records=(root, *self.person.records[1:])))
 
 
-def claim(file: SendFile, command: Claim, cause: Cause) -> tuple[SendFile, list[Event]]:
+def claim(file: SendFile, command: Claim, cause: Occasion) -> tuple[SendFile, list[Event]]:
     """Decide whether the message goes now."""
     send, root, events = sending.claim(
         file.send,
@@ -94,7 +94,7 @@ def claim(file: SendFile, command: Claim, cause: Cause) -> tuple[SendFile, list[
     return replace(file, send=send).with_root(root), events
 
 
-def delivered(file: SendFile, command: Delivered, cause: Cause) -> tuple[SendFile, list[Event]]:
+def delivered(file: SendFile, command: Delivered, cause: Occasion) -> tuple[SendFile, list[Event]]:
     """The message is sent."""
     send, events = sending.delivered(
         file.send,
@@ -108,7 +108,7 @@ def delivered(file: SendFile, command: Delivered, cause: Cause) -> tuple[SendFil
     return replace(file, send=send), events
 
 
-def failed(file: SendFile, command: Failed, cause: Cause) -> tuple[SendFile, list[Event]]:
+def failed(file: SendFile, command: Failed, cause: Occasion) -> tuple[SendFile, list[Event]]:
     """The message is tried again, goes to the next channel, or has failed."""
     send, root, events = sending.failed(
         file.send,
@@ -122,7 +122,7 @@ def failed(file: SendFile, command: Failed, cause: Cause) -> tuple[SendFile, lis
     return replace(file, send=send).with_root(root), events
 
 
-def lost(file: SendFile, command: Lost, cause: Cause) -> tuple[SendFile, list[Event]]:
+def lost(file: SendFile, command: Lost, cause: Occasion) -> tuple[SendFile, list[Event]]:
     """An attempt of unknown outcome is repeated where that is safe, and given up where not."""
     send, events = sending.lost_sight(
         file.send,

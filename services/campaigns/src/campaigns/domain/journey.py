@@ -11,7 +11,8 @@ from dataclasses import replace
 from campaigns.domain import membership, people
 from campaigns.domain.campaign import ONLY_OCCURRENCE, Reentry, entries
 from campaigns.domain.customer_file import CustomerFile
-from campaigns.domain.identity import Cause, derive
+from campaigns.domain.identity import derive
+from campaigns.domain.occasion import Occasion
 from campaigns.domain.people import Consent, Contact, Open
 from campaigns.domain.programme import PROGRAMME
 from campaigns.domain.referral import Capture, Referral, referral_id, with_capture
@@ -24,7 +25,7 @@ from keyturn_events.vocabulary import PointsReason
 Heard = tuple[CustomerFile, list[Event]]
 
 
-def customer_facts(file: CustomerFile, event: intake.CustomerFacts, cause: Cause) -> Heard:
+def customer_facts(file: CustomerFile, event: intake.CustomerFacts, cause: Occasion) -> Heard:
     """Household, language and time zone, as they now are."""
     person = people.with_facts(
         file.record(event.customer_id),
@@ -36,7 +37,7 @@ def customer_facts(file: CustomerFile, event: intake.CustomerFacts, cause: Cause
     return follow(file.with_person(person), event, cause)
 
 
-def contact_changed(file: CustomerFile, event: intake.ContactChanged, cause: Cause) -> Heard:
+def contact_changed(file: CustomerFile, event: intake.ContactChanged, cause: Occasion) -> Heard:
     """A copy of the preferred contact points."""
     contact = Contact(
         name=event.name,
@@ -51,20 +52,20 @@ def contact_changed(file: CustomerFile, event: intake.ContactChanged, cause: Cau
     return file.with_person(person), []
 
 
-def contact_erased(file: CustomerFile, event: intake.ContactErased, cause: Cause) -> Heard:
+def contact_erased(file: CustomerFile, event: intake.ContactErased, cause: Occasion) -> Heard:
     """A tombstone: the copy goes."""
     person = people.with_contact(file.record(event.customer_id), None, cause.at)
     return file.with_person(person), []
 
 
-def customer_erased(file: CustomerFile, event: intake.CustomerErased, cause: Cause) -> Heard:
+def customer_erased(file: CustomerFile, event: intake.CustomerErased, cause: Occasion) -> Heard:
     """Nothing personal stays with any id of the person; ledger and referrals stay, under ids."""
     for record in (file.record(event.customer_id), *file.customer.records):
         file = file.with_person(people.erased(record, cause.at))
     return file, []
 
 
-def customers_merged(file: CustomerFile, event: intake.CustomersMerged, cause: Cause) -> Heard:
+def customers_merged(file: CustomerFile, event: intake.CustomersMerged, cause: Occasion) -> Heard:
     """Two ids are one person from now on."""
     merged = people.merged(
         file.record(event.merged_customer_id), event.customer_id, event.merge_id, cause.at
@@ -72,13 +73,15 @@ def customers_merged(file: CustomerFile, event: intake.CustomersMerged, cause: C
     return settle(file.with_person(merged), cause)
 
 
-def customers_unmerged(file: CustomerFile, event: intake.CustomersUnmerged, cause: Cause) -> Heard:
+def customers_unmerged(
+    file: CustomerFile, event: intake.CustomersUnmerged, cause: Occasion
+) -> Heard:
     """They are two again."""
     restored = people.unmerged(file.record(event.restored_customer_id), event.merge_id)
     return settle(file.with_person(restored), cause)
 
 
-def consent_changed(file: CustomerFile, event: intake.ConsentChanged, cause: Cause) -> Heard:
+def consent_changed(file: CustomerFile, event: intake.ConsentChanged, cause: Occasion) -> Heard:
     """What the person allows on one channel for one purpose."""
     person = people.with_consent(
         file.record(event.customer_id),
@@ -88,7 +91,7 @@ def consent_changed(file: CustomerFile, event: intake.ConsentChanged, cause: Cau
     return file.with_person(person), []
 
 
-def lead_captured(file: CustomerFile, event: intake.LeadCaptured, cause: Cause) -> Heard:
+def lead_captured(file: CustomerFile, event: intake.LeadCaptured, cause: Occasion) -> Heard:
     """A person came, perhaps with an owner's code."""
     file = _in_community(file, event, event.community_time_zone, cause)
     if event.referral_code is not None:
@@ -100,7 +103,7 @@ def lead_captured(file: CustomerFile, event: intake.LeadCaptured, cause: Cause) 
     return follow(file, event, cause)
 
 
-def purchase_signed(file: CustomerFile, event: intake.PurchaseSigned, cause: Cause) -> Heard:
+def purchase_signed(file: CustomerFile, event: intake.PurchaseSigned, cause: Occasion) -> Heard:
     """The customer is an owner: a member with a code; whoever recommended them is rewarded."""
     file = _in_community(file, event, event.community_time_zone, cause)
     person = people.with_signature(
@@ -116,14 +119,16 @@ def purchase_signed(file: CustomerFile, event: intake.PurchaseSigned, cause: Cau
     return file, [*invited, *events]
 
 
-def purchase_rescinded(file: CustomerFile, event: intake.PurchaseRescinded, cause: Cause) -> Heard:
+def purchase_rescinded(
+    file: CustomerFile, event: intake.PurchaseRescinded, cause: Occasion
+) -> Heard:
     """The purchase is undone, and with it what was given for it."""
     person = people.with_rescission(file.record(event.customer_id), event.purchase_id)
     return follow(file.with_person(person), event, cause)
 
 
 def handover_completed(
-    file: CustomerFile, event: service_desk.HandoverCompleted, cause: Cause
+    file: CustomerFile, event: service_desk.HandoverCompleted, cause: Occasion
 ) -> Heard:
     """The household has its keys, and a code to pass on if it had none."""
     file, invited = invite(file, cause, community_id=event.community_id)
@@ -134,7 +139,7 @@ def handover_completed(
 def complaint_opened(
     file: CustomerFile,
     event: service_desk.ComplaintEvent,
-    cause: Cause,
+    cause: Occasion,
 ) -> Heard:
     """While a complaint is open, marketing waits."""
     person = people.with_complaint(
@@ -146,7 +151,7 @@ def complaint_opened(
 def complaint_over(
     file: CustomerFile,
     event: service_desk.ComplaintEvent,
-    cause: Cause,
+    cause: Occasion,
 ) -> Heard:
     """What waited for the complaint is decided on again."""
     person = people.with_complaint(
@@ -155,18 +160,22 @@ def complaint_over(
     return follow(_released(file.with_person(person), cause), event, cause)
 
 
-def crisis_declared(file: CustomerFile, event: service_desk.CrisisDeclared, cause: Cause) -> Heard:
+def crisis_declared(
+    file: CustomerFile, event: service_desk.CrisisDeclared, cause: Occasion
+) -> Heard:
     """While a crisis touches the owner, marketing waits."""
     return _crisis(file, event, cause, touched=True)
 
 
-def crisis_lifted(file: CustomerFile, event: service_desk.CrisisLifted, cause: Cause) -> Heard:
+def crisis_lifted(file: CustomerFile, event: service_desk.CrisisLifted, cause: Occasion) -> Heard:
     """What waited for the crisis is decided on again."""
     file, events = _crisis(file, event, cause, touched=False)
     return _released(file, cause), events
 
 
-def survey_answered(file: CustomerFile, event: service_desk.SurveyAnswered, cause: Cause) -> Heard:
+def survey_answered(
+    file: CustomerFile, event: service_desk.SurveyAnswered, cause: Occasion
+) -> Heard:
     """An answer earns points, once; those of somebody who is no member yet wait for them."""
     member, earned = membership.award(
         file.membership(file.customer.customer_id),
@@ -180,7 +189,7 @@ def survey_answered(file: CustomerFile, event: service_desk.SurveyAnswered, caus
     return file, [*earned, *events]
 
 
-def follow(file: CustomerFile, event: CustomerEvent, cause: Cause) -> Heard:
+def follow(file: CustomerFile, event: CustomerEvent, cause: Occasion) -> Heard:
     """What follows from any event: campaigns stopped, referrals settled, campaigns entered."""
     file, events = settle(_stopped(file, event, cause), cause)
     found = entries(file.campaigns, event, event_id=cause.id, at=cause.at, entered=file.entered)
@@ -188,7 +197,7 @@ def follow(file: CustomerFile, event: CustomerEvent, cause: Cause) -> Heard:
     return file.with_sends(*planned), events
 
 
-def _stopped(file: CustomerFile, event: Event, cause: Cause) -> CustomerFile:
+def _stopped(file: CustomerFile, event: Event, cause: Occasion) -> CustomerFile:
     person = file.record(file.customer_id)
     for campaign in file.campaigns:
         if event.type not in campaign.stop_on:
@@ -203,12 +212,12 @@ def _stopped(file: CustomerFile, event: Event, cause: Cause) -> CustomerFile:
     return file.with_person(person)
 
 
-def _released(file: CustomerFile, cause: Cause) -> CustomerFile:
+def _released(file: CustomerFile, cause: Occasion) -> CustomerFile:
     return replace(file, sends={key: released(send, cause.at) for key, send in file.sends.items()})
 
 
 def _in_community(
-    file: CustomerFile, event: CustomerEvent, time_zone: str | None, cause: Cause
+    file: CustomerFile, event: CustomerEvent, time_zone: str | None, cause: Occasion
 ) -> CustomerFile:
     record = file.record(event.customer_id)
     return file.with_person(people.with_community_zone(record, time_zone, cause.at))
@@ -217,7 +226,7 @@ def _in_community(
 def _crisis(
     file: CustomerFile,
     event: service_desk.CrisisDeclared | service_desk.CrisisLifted,
-    cause: Cause,
+    cause: Occasion,
     *,
     touched: bool,
 ) -> Heard:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from campaigns.domain import membership
 from campaigns.domain.customer_file import CustomerFile
-from campaigns.domain.identity import Cause
+from campaigns.domain.occasion import Occasion
 from campaigns.domain.programme import PROGRAMME
 from campaigns.domain.referral import (
     Outcome,
@@ -30,7 +30,7 @@ from keyturn_events.vocabulary import PointsReason
 
 
 def invite(
-    file: CustomerFile, cause: Cause, *, community_id: str | None
+    file: CustomerFile, cause: Occasion, *, community_id: str | None
 ) -> tuple[CustomerFile, list[Event]]:
     """Make the customer a member with a code to pass on; nothing of what they have already.
 
@@ -50,7 +50,7 @@ def invite(
     return file, events
 
 
-def settle(file: CustomerFile, cause: Cause) -> tuple[CustomerFile, list[Event]]:
+def settle(file: CustomerFile, cause: Occasion) -> tuple[CustomerFile, list[Event]]:
     """Bring every referral in view to what it should have come to by now."""
     events: list[Event] = []
     for referral in sorted(file.referrals.values(), key=lambda r: r.referral_id):
@@ -60,7 +60,7 @@ def settle(file: CustomerFile, cause: Cause) -> tuple[CustomerFile, list[Event]]
 
 
 def _settle(
-    file: CustomerFile, referral: Referral, cause: Cause
+    file: CustomerFile, referral: Referral, cause: Occasion
 ) -> tuple[CustomerFile, list[Event]]:
     owner_id = file.owners.get(referral.code)
     owner = None if owner_id is None else file.standing(owner_id)
@@ -108,7 +108,7 @@ def _verdict(referral: Referral, outcome: Outcome, teller: Standing, referred: S
 
 
 def _reward(
-    file: CustomerFile, referral: Referral, purchase_id: str, owner: Standing, cause: Cause
+    file: CustomerFile, referral: Referral, purchase_id: str, owner: Standing, cause: Occasion
 ) -> tuple[CustomerFile, Referral, list[Event]]:
     purchase = file.standing(referral.referred_id).purchases[purchase_id]
     due_at = purchase.cooling_off_ends
@@ -151,7 +151,7 @@ def _claw_back(
     outcome: Outcome,
     *,
     owner: Standing,
-    cause: Cause,
+    cause: Occasion,
 ) -> tuple[CustomerFile, Referral, list[Event]]:
     member, events = membership.undo(
         file.membership(owner.customer_id),

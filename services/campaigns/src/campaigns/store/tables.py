@@ -1,12 +1,7 @@
-"""The tables of campaigns, and how a domain value becomes a document and back."""
+"""The tables of campaigns."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
-
-from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -21,15 +16,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-
-from campaigns.domain.campaign import Campaign
-from campaigns.domain.ledger import Entry
-from campaigns.domain.people import Person
-from campaigns.domain.policy import Policy
-from campaigns.domain.referral import Referral
-from campaigns.domain.sending import Send
-from campaigns.domain.template import Template
-from keyturn_events.vocabulary import Tier
 
 metadata = MetaData()
 
@@ -136,36 +122,3 @@ ledger_entries = Table(
     Column("document", JSONB, nullable=False),
     Index("ledger_entries_member", "member_id", "sequence"),
 )
-
-POLICY_NAME: Final = "sending"
-"""The name of the one policy there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A record with the surviving id of the person to whom it belongs."""
-
-    root: str
-    person: Person
-
-
-@dataclass(frozen=True, slots=True)
-class MemberRecord:
-    """What is kept of a member beside the ledger.
-
-    `revision` grows with every entry, so that two writers of one member's ledger meet in this row.
-    """
-
-    enrolled_at: datetime | None
-    tier: Tier
-    revision: int
-
-
-PERSON: Final = TypeAdapter(Person)
-CAMPAIGN: Final = TypeAdapter(Campaign)
-TEMPLATE: Final = TypeAdapter(Template)
-POLICY: Final = TypeAdapter(Policy)
-SEND: Final = TypeAdapter(Send)
-REFERRAL: Final = TypeAdapter(Referral)
-MEMBER: Final = TypeAdapter(MemberRecord)
-ENTRY: Final = TypeAdapter(Entry)

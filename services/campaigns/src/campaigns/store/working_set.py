@@ -20,17 +20,14 @@ from campaigns.domain.referral import Referral
 from campaigns.domain.sending import Send
 from campaigns.domain.standing import standing
 from campaigns.domain.template import Template
-from campaigns.store.named import codes_in, customers_in
-from campaigns.store.tables import POLICY_NAME, Located, MemberRecord
+from campaigns.store.documents import POLICY_NAME, Located, MemberRecord
+from campaigns.store.needs import TIMER_OWNER, codes_in, customers_in
 from keyturn_chassis.database import Loaded
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.service import Deadline
 from keyturn_events import Refusal, RefusalKind
 
 State: TypeAlias = CustomerFile | SendFile | Catalogue
-
-TIMER_OWNER = "member/"
-"""What the owner of a timer begins with; a customer id follows."""
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from intake import queries
 from intake.domain.consent_commands import RecordConsents, record_consents
 from intake.domain.dossier import Dossier, present
-from intake.lead_form import MOST_CONSENTS, ConsentForm
 from intake.queries import ConsentBody, CustomerBody
+from intake.reading.lead_form import MOST_CONSENTS, ConsentForm
 from keyturn_chassis import commands
 from keyturn_chassis.auth import Principal, principal
 from keyturn_events import Event, Refusal, RefusalKind

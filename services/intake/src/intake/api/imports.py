@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from intake.domain.imports import Encoding, FileFormat, FileLayout, ImportJob, ImportStatus
-from intake.imports import jobs
-from intake.imports.reader import RowReader
+from intake.reading.rows import RowReader
+from intake.store import jobs
 from keyturn_chassis import commands
 from keyturn_chassis.auth import Principal, principal
 from keyturn_chassis.pagination import DEFAULT_LIMIT, CursorParameter, Keyset, Limit, Page

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
 
 from intake import queries
-from intake.contact_points import normalised_phone
 from intake.domain.capture import CaptureLead, capture
 from intake.domain.dossier import Dossier
 from intake.domain.leads import LeadStatus
-from intake.lead_form import LeadForm
 from intake.queries import LeadHistory, LeadSummary
+from intake.reading.contact_points import normalised_phone
+from intake.reading.lead_form import LeadForm
 from keyturn_chassis import commands
 from keyturn_chassis.auth import Principal, principal
 from keyturn_chassis.idempotency import Answer

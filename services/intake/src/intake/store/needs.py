@@ -12,7 +12,7 @@ from intake.domain.lead_commands import LeadCommand
 from intake.domain.partners import PartnerRecord
 from intake.domain.purchase_commands import PurchaseCommand, ReserveHome
 from intake.domain.registry import RegisterCommunity, RegisterPartner
-from intake.partner_records import person_said, read_partner_record
+from intake.reading.partner_records import person_said, read_partner_record
 from keyturn_chassis.inputs import Input, RawRecord, TimerFired
 from keyturn_events.partners import (
     PartnerConstructionProgressed,

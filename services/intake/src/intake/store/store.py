@@ -13,15 +13,14 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, SMALLINT, TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from intake.contact_points import identify
 from intake.domain.communities import ANY_COMMUNITY, Community
 from intake.domain.customers import Customer
 from intake.domain.identity import Identifier, IdentifierKind, Identity
 from intake.domain.leads import Lead
 from intake.domain.purchases import Purchase
+from intake.reading.contact_points import identify
 from intake.store import tables
-from intake.store.needs import Needs, Visitor
-from intake.store.rows import (
+from intake.store.documents import (
     BUILDING,
     COMMUNITY,
     CUSTOMER,
@@ -37,6 +36,7 @@ from intake.store.rows import (
     step_row,
     touch_row,
 )
+from intake.store.needs import Needs, Visitor
 from intake.store.working_set import IntakeWorkingSet
 from keyturn_chassis.database import Loaded, insert_rows, save_versioned
 from keyturn_chassis.inputs import Input

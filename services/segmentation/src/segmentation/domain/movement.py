@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
-from typing import Final, Protocol
+from typing import Final
 
 from keyturn_events import CustomerEvent, Event
 from keyturn_events.intake import CustomerErased, CustomersMerged, CustomersUnmerged
 from segmentation.domain.facts import ERASED, Facts, Json, erased, join, learn, stamp
 from segmentation.domain.models import Models
+from segmentation.domain.occasion import Occasion
 from segmentation.domain.people import survivors
 from segmentation.domain.standing import (
     DECISIVE,
@@ -34,23 +35,11 @@ SILENCE: Final = "silence"
 """The kind of timer that fires when somebody may have been silent for too long."""
 
 
-class Reason(Protocol):
-    """What led to a decision: its identity, and the business time at which it happened."""
+@dataclass(frozen=True, slots=True)
+class Reassess:
+    """The command to judge one person anew by the models as they are."""
 
-    @property
-    def id(self) -> str:
-        """The id of the event, request or timer."""
-
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-
-    @property
-    def recorded_at(self) -> datetime | None:
-        """When its producer wrote it down."""
-
-    def derive_id(self, *parts: object) -> str:
-        """An id that is the same whenever the same input is decided again."""
+    customer_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +106,7 @@ class Dossier:
         return Dossier(files, self.models, (*self.entries, *entries))
 
 
-def hear(dossier: Dossier, event: CustomerEvent, cause: Reason) -> tuple[Dossier, list[Event]]:
+def hear(dossier: Dossier, event: CustomerEvent, cause: Occasion) -> tuple[Dossier, list[Event]]:
     """Take in what an event tells, put it on the timeline, and see whom it moves."""
     file = dossier.files[event.customer_id]
     if file.erased:
@@ -129,7 +118,7 @@ def hear(dossier: Dossier, event: CustomerEvent, cause: Reason) -> tuple[Dossier
 
 
 def regroup(
-    dossier: Dossier, event: CustomersMerged | CustomersUnmerged, cause: Reason
+    dossier: Dossier, event: CustomersMerged | CustomersUnmerged, cause: Occasion
 ) -> tuple[Dossier, list[Event]]:
     """Take in that two ids mean one person, or no longer do; both are judged by what is theirs."""
     file = dossier.files[event.customer_id]
@@ -153,7 +142,7 @@ def regroup(
     return _settled(heard, sorted(set(people.values())), cause, afresh=True)
 
 
-def forget(dossier: Dossier, event: CustomerErased, cause: Reason) -> tuple[Dossier, list[Event]]:
+def forget(dossier: Dossier, event: CustomerErased, cause: Occasion) -> tuple[Dossier, list[Event]]:
     """Erase a person under all their ids; that it happened is all that stays, for late events."""
     survivor_id = dossier.files[event.customer_id].survivor_id
     mark = stamp(cause.at, cause.recorded_at, cause.id)
@@ -166,26 +155,28 @@ def forget(dossier: Dossier, event: CustomerErased, cause: Reason) -> tuple[Doss
     return Dossier(files, dossier.models), []
 
 
-def _learnt(file: CustomerFile, told: Mapping[str, Json], cause: Reason) -> CustomerFile:
+def _learnt(file: CustomerFile, told: Mapping[str, Json], cause: Occasion) -> CustomerFile:
     facts = learn(file.facts, told, stamp(cause.at, cause.recorded_at, cause.id))
     if facts is file.facts:
         return file
     return CustomerFile(file.customer_id, file.survivor_id, facts, file.standing)
 
 
-def _entry(event: CustomerEvent, cause: Reason) -> Entry:
+def _entry(event: CustomerEvent, cause: Occasion) -> Entry:
     return Entry(event.customer_id, cause.at, cause.id, event)
 
 
-def come_of_age(dossier: Dossier, customer_id: str, cause: Reason) -> tuple[Dossier, list[Event]]:
+def come_of_age(dossier: Dossier, customer_id: str, cause: Occasion) -> tuple[Dossier, list[Event]]:
     """See whether a birthday has moved a person."""
     return _of_whole_person(dossier, customer_id, cause, _settled_once)
 
 
-def fall_silent(dossier: Dossier, customer_id: str, cause: Reason) -> tuple[Dossier, list[Event]]:
+def fall_silent(dossier: Dossier, customer_id: str, cause: Occasion) -> tuple[Dossier, list[Event]]:
     """See whether a person has been silent for too long."""
 
-    def silent(dossier: Dossier, file: CustomerFile, cause: Reason) -> tuple[Standing, list[Event]]:
+    def silent(
+        dossier: Dossier, file: CustomerFile, cause: Occasion
+    ) -> tuple[Standing, list[Event]]:
         facts = dossier.facts_of(file.customer_id)
         return fallen_silent(
             file.customer_id, facts, file.standing, dossier.models.silence, cause.at
@@ -194,16 +185,16 @@ def fall_silent(dossier: Dossier, customer_id: str, cause: Reason) -> tuple[Doss
     return _of_whole_person(dossier, customer_id, cause, silent)
 
 
-def reassess(dossier: Dossier, customer_id: str, cause: Reason) -> tuple[Dossier, list[Event]]:
+def reassess(dossier: Dossier, customer_id: str, cause: Occasion) -> tuple[Dossier, list[Event]]:
     """Judge a person anew by the models as they are now, such as after a new version."""
     return _of_whole_person(dossier, customer_id, cause, _settled_afresh)
 
 
-Judgement = Callable[[Dossier, CustomerFile, Reason], tuple[Standing, list[Event]]]
+Judgement = Callable[[Dossier, CustomerFile, Occasion], tuple[Standing, list[Event]]]
 
 
 def _of_whole_person(
-    dossier: Dossier, customer_id: str, cause: Reason, judge: Judgement
+    dossier: Dossier, customer_id: str, cause: Occasion, judge: Judgement
 ) -> tuple[Dossier, list[Event]]:
     file = dossier.files[customer_id]
     if file.erased or file.survivor_id != customer_id:
@@ -213,19 +204,19 @@ def _of_whole_person(
 
 
 def _settled_once(
-    dossier: Dossier, file: CustomerFile, cause: Reason
+    dossier: Dossier, file: CustomerFile, cause: Occasion
 ) -> tuple[Standing, list[Event]]:
     return _judged(dossier, file, cause, afresh=False)
 
 
 def _settled_afresh(
-    dossier: Dossier, file: CustomerFile, cause: Reason
+    dossier: Dossier, file: CustomerFile, cause: Occasion
 ) -> tuple[Standing, list[Event]]:
     return _judged(dossier, file, cause, afresh=True)
 
 
 def _settled(
-    dossier: Dossier, survivor_ids: Sequence[str], cause: Reason, *, afresh: bool
+    dossier: Dossier, survivor_ids: Sequence[str], cause: Occasion, *, afresh: bool
 ) -> tuple[Dossier, list[Event]]:
     events: list[Event] = []
     for survivor_id in survivor_ids:
@@ -240,7 +231,7 @@ def _settled(
 
 
 def _judged(
-    dossier: Dossier, file: CustomerFile, cause: Reason, *, afresh: bool
+    dossier: Dossier, file: CustomerFile, cause: Occasion, *, afresh: bool
 ) -> tuple[Standing, list[Event]]:
     facts = dossier.facts_of(file.customer_id)
     standing, moves = resorted(
@@ -258,7 +249,7 @@ def _judged(
     return standing, [*moves, *returns]
 
 
-def _own_entries(events: Sequence[Event], cause: Reason, first: int = 0) -> tuple[Entry, ...]:
+def _own_entries(events: Sequence[Event], cause: Occasion, first: int = 0) -> tuple[Entry, ...]:
     """The lines that our own events add, under the ids with which they will be published.
 
     `first` is the number of the first of them among all events of the decision.

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from keyturn_events import Event
 from keyturn_events.refusal import Refusal, RefusalKind
-from segmentation.domain.models import SegmentModel, SilenceModel, checked
-from segmentation.domain.movement import Reason
+from segmentation.domain.models import Models, SegmentModel, SilenceModel, checked
+from segmentation.domain.occasion import Occasion
 
 Model: TypeAlias = SegmentModel | SilenceModel
 
@@ -24,7 +24,7 @@ class Shelf:
     """When each was published that is not stored yet."""
 
 
-def publish(shelf: Shelf, model: Model, cause: Reason) -> tuple[Shelf, list[Event]]:
+def publish(shelf: Shelf, model: Model, cause: Occasion) -> tuple[Shelf, list[Event]]:
     """Put the next version of a model on the shelf; the worker then moves who has to be moved.
 
     Raises `Refusal` when it is not the next version, is of another kind than the one before, or
@@ -55,4 +55,12 @@ def publish(shelf: Shelf, model: Model, cause: Reason) -> tuple[Shelf, list[Even
             published={**shelf.published, model.model: cause.at},
         ),
         [],
+    )
+
+
+def deciding(shelf: Mapping[str, Model]) -> Models:
+    """The models of a shelf by what they decide."""
+    silence = next(model for model in shelf.values() if isinstance(model, SilenceModel))
+    return Models(
+        tuple(model for model in shelf.values() if isinstance(model, SegmentModel)), silence
     )

@@ -79,6 +79,11 @@ LOST: Final = "lost"
 
 _TELLINGS: Final[dict[type[CustomerEvent], Callable[[Any], Told]]] = {}
 _NOTHING: Final[Mapping[str, Json]] = {}
+_HANDLED: Final[dict[type[ComplaintEvent], str]] = {
+    ComplaintAcknowledged: "acknowledged",
+    ComplaintEscalated: "escalated",
+    ComplaintResolved: "resolved",
+}
 
 
 def told_by(event: CustomerEvent) -> Mapping[str, Json]:
@@ -291,19 +296,9 @@ def _complaint_raised(event: ComplaintRaised) -> Told:
     return {**_complaint(event, "raised"), ACTIVE: None}
 
 
-@_tells(ComplaintAcknowledged)
-def _complaint_acknowledged(event: ComplaintAcknowledged) -> Told:
-    return _complaint(event, "acknowledged")
-
-
-@_tells(ComplaintEscalated)
-def _complaint_escalated(event: ComplaintEscalated) -> Told:
-    return _complaint(event, "escalated")
-
-
-@_tells(ComplaintResolved)
-def _complaint_resolved(event: ComplaintResolved) -> Told:
-    return _complaint(event, "resolved")
+@_tells(ComplaintAcknowledged, ComplaintEscalated, ComplaintResolved)
+def _complaint_handled(event: ComplaintEvent) -> Told:
+    return _complaint(event, _HANDLED[type(event)])
 
 
 @_tells(ComplaintReopened)

@@ -16,8 +16,9 @@ from keyturn_chassis.problems import problem_responses
 from keyturn_events import Event, Refusal, RefusalKind
 from keyturn_events.scalars import Code, Day, TimeZone
 from keyturn_events.vocabulary import Gate
-from service_desk import decisions, queries
+from service_desk import queries
 from service_desk.api.fields import Body, CodePath, IdPath
+from service_desk.domain import decisions
 from service_desk.domain.calendar import BusinessCalendar, Shift
 from service_desk.domain.communities import (
     STANDARD,

@@ -55,9 +55,9 @@ class NewComplaint(Body):
                     "category": "environment.sanitation",
                     "severity": "minor",
                     "channel": "phone",
-                    "source_reference": "14-00405873",
-                    "received_at": "2014-06-03T12:37:14-04:00",
-                    "due_at": "2014-06-18T12:37:14-04:00",
+                    "source_reference": "24-00405873",
+                    "received_at": "2024-06-03T12:37:14-04:00",
+                    "due_at": "2024-06-18T12:37:14-04:00",
                 },
             ]
         }

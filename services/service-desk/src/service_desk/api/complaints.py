@@ -14,7 +14,7 @@ from keyturn_chassis.pagination import DEFAULT_LIMIT, CursorParameter, Limit, Pa
 from keyturn_chassis.problems import preferred_language, problem_responses
 from keyturn_events import Event
 from keyturn_events.scalars import CommunityId, CustomerId, StaffId
-from service_desk import decisions, queries
+from service_desk import queries
 from service_desk.api.complaint_bodies import (
     Acknowledgement,
     Assignment,
@@ -27,6 +27,7 @@ from service_desk.api.complaint_bodies import (
     VerdictRequest,
 )
 from service_desk.api.fields import IdPath, IfMatch, revision_of, tag
+from service_desk.domain import decisions
 from service_desk.domain.cases import CaseState
 from service_desk.domain.categories import CATEGORIES
 from service_desk.domain.files import CaseFile

@@ -14,8 +14,9 @@ from keyturn_chassis.pagination import DEFAULT_LIMIT, CursorParameter, Limit, Pa
 from keyturn_chassis.problems import problem_responses
 from keyturn_events import Event
 from keyturn_events.scalars import BuildingId, Code, CommunityId, StaffId
-from service_desk import decisions, queries
+from service_desk import queries
 from service_desk.api.fields import Body, IdPath
+from service_desk.domain import decisions
 from service_desk.domain.crises import Crisis, DeclareCrisis, LiftCrisis
 from service_desk.domain.files import CrisisFile
 

@@ -15,8 +15,9 @@ from keyturn_chassis.problems import problem_responses
 from keyturn_events import Event
 from keyturn_events.scalars import Code, CommunityId, MediaReference, Moment, StaffId
 from keyturn_events.vocabulary import Gate, Severity, Trade
-from service_desk import decisions, queries
+from service_desk import queries
 from service_desk.api.fields import Body, IdPath, Prose
+from service_desk.domain import decisions
 from service_desk.domain.defects import Defect, RectifyDefect, ReportDefect
 from service_desk.domain.files import HomeFile
 

@@ -18,8 +18,9 @@ from keyturn_events import Event
 from keyturn_events.scalars import CommunityId, CustomerId, HomeId, Line, PurchaseId, StaffId
 from keyturn_events.service_desk import HandoverGateRefused
 from keyturn_events.vocabulary import Gate, GateRefusal
-from service_desk import decisions, queries
+from service_desk import queries
 from service_desk.api.fields import Body, IdPath
+from service_desk.domain import decisions
 from service_desk.domain.files import HomeFile
 from service_desk.domain.gates import LiftVeto, PassGate, SetVeto
 from service_desk.domain.handovers import Handover, HandoverState

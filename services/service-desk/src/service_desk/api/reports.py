@@ -13,8 +13,8 @@ from keyturn_chassis.problems import problem_responses
 from keyturn_events import Refusal, RefusalKind
 from keyturn_events.scalars import CommunityId, Moment
 from keyturn_events.vocabulary import Touchpoint
-from service_desk import figures
 from service_desk.domain.satisfaction import Gap, key_experience
+from service_desk.queries import figures
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 

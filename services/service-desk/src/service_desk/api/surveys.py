@@ -25,8 +25,9 @@ from keyturn_events.scalars import (
 )
 from keyturn_events.values import SurveyAnswer
 from keyturn_events.vocabulary import Touchpoint
-from service_desk import decisions, queries
+from service_desk import queries
 from service_desk.api.fields import Body, IdPath, Prose
+from service_desk.domain import decisions
 from service_desk.domain.files import SurveyFile
 from service_desk.domain.satisfaction import (
     ActOnResponse,
@@ -77,7 +78,7 @@ class NewAnswer(Body):
                     "survey": "housing-conditions",
                     "touchpoint": "living",
                     "response_reference": "resident-17",
-                    "satisfaction": 5,
+                    "satisfaction": 3,
                     "answers": [
                         {"dimension": "influence", "experience": 5},
                         {"dimension": "contact", "experience": 8},

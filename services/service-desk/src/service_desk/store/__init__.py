@@ -1,6 +1,5 @@
-"""The desk's store: loads what a batch of inputs looks at, and saves what became of it."""
+"""What the desk remembers: tables, and how decisions load and save them."""
 
-from service_desk.store.desk_store import DeskStore, among, families, versions
-from service_desk.store.working_set import CASE_DEADLINE, DeskWorkingSet
+from service_desk.store.store import DeskStore
 
-__all__ = ["CASE_DEADLINE", "DeskStore", "DeskWorkingSet", "among", "families", "versions"]
+__all__ = ["DeskStore"]

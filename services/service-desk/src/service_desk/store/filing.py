@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import TYPE_CHECKING
 
 from keyturn_chassis.inputs import TimerFired
 from keyturn_events.intake import (
@@ -30,57 +29,55 @@ from service_desk.domain.handling import CaseCommand
 from service_desk.domain.handovers import Handover, handover_id_of
 from service_desk.domain.raising import RaiseComplaint
 from service_desk.domain.satisfaction import ActOnResponse, AnswerSurvey
+from service_desk.store.desk import Desk
 from service_desk.store.needs import CASE_OWNER
-
-if TYPE_CHECKING:
-    from service_desk.store.working_set import DeskWorkingSet
 
 
 @singledispatch
-def file_for(value: object, desk: DeskWorkingSet) -> object:  # noqa: ARG001 - for those registered
+def file_for(value: object, desk: Desk) -> object:  # noqa: ARG001 - for those registered
     """The file that a decision on `value` looks at."""
     raise TypeError(f"the desk keeps no file for {type(value).__name__}")
 
 
 @file_for.register(PurchaseEvent)
-def _(event: PurchaseEvent, desk: DeskWorkingSet) -> HomeFile:
+def _(event: PurchaseEvent, desk: Desk) -> HomeFile:
     handover = desk.handovers.get(handover_id_of(event.purchase_id))
     customer_ids = {event.customer_id, handover.customer_id if handover else event.customer_id}
     return _home_file(desk, handover, event.community_id, customer_ids)
 
 
 @file_for.register(CustomersMerged)
-def _(event: CustomersMerged, desk: DeskWorkingSet) -> PersonFile:
+def _(event: CustomersMerged, desk: Desk) -> PersonFile:
     return _whole_person(desk, event.customer_id, event.merged_customer_id)
 
 
 @file_for.register(CustomerErased)
-def _(event: CustomerErased, desk: DeskWorkingSet) -> PersonFile:
+def _(event: CustomerErased, desk: Desk) -> PersonFile:
     return _whole_person(desk, event.customer_id)
 
 
 @file_for.register(CustomersUnmerged)
-def _(event: CustomersUnmerged, desk: DeskWorkingSet) -> PersonFile:
+def _(event: CustomersUnmerged, desk: Desk) -> PersonFile:
     return PersonFile(family=desk.family(event.customer_id, event.restored_customer_id))
 
 
 @file_for.register(CustomerSegmented)
-def _(event: CustomerSegmented, desk: DeskWorkingSet) -> PersonFile:
+def _(event: CustomerSegmented, desk: Desk) -> PersonFile:
     return PersonFile(family=desk.family(event.customer_id))
 
 
 @file_for.register(TimerFired)
-def _(timer: TimerFired, desk: DeskWorkingSet) -> CaseFile:
+def _(timer: TimerFired, desk: Desk) -> CaseFile:
     return _case_file(desk, timer.owner.removeprefix(CASE_OWNER))
 
 
 @file_for.register(CaseCommand)
-def _(command: CaseCommand, desk: DeskWorkingSet) -> CaseFile:
+def _(command: CaseCommand, desk: Desk) -> CaseFile:
     return _case_file(desk, command.case_id)
 
 
 @file_for.register(RaiseComplaint)
-def _(command: RaiseComplaint, desk: DeskWorkingSet) -> CaseFile:
+def _(command: RaiseComplaint, desk: Desk) -> CaseFile:
     family = desk.family(command.customer_id)
     handover = None if command.home_id is None else desk.owned(command.home_id)
     community_id = handover.community_id if handover else command.community_id
@@ -100,24 +97,24 @@ def _(command: RaiseComplaint, desk: DeskWorkingSet) -> CaseFile:
 @file_for.register(PassGate)
 @file_for.register(SetVeto)
 @file_for.register(LiftVeto)
-def _(command: PassGate | SetVeto | LiftVeto, desk: DeskWorkingSet) -> HomeFile:
+def _(command: PassGate | SetVeto | LiftVeto, desk: Desk) -> HomeFile:
     return _known_home_file(desk, desk.handovers.get(command.handover_id))
 
 
 @file_for.register(ReportDefect)
-def _(command: ReportDefect, desk: DeskWorkingSet) -> HomeFile:
+def _(command: ReportDefect, desk: Desk) -> HomeFile:
     return _known_home_file(desk, desk.owned(command.home_id))
 
 
 @file_for.register(RectifyDefect)
-def _(command: RectifyDefect, desk: DeskWorkingSet) -> HomeFile:
+def _(command: RectifyDefect, desk: Desk) -> HomeFile:
     defect = desk.defects.get(command.defect_id)
     handover = desk.handovers.get(defect.handover_id) if defect else None
     return _known_home_file(desk, handover, defect)
 
 
 @file_for.register(AnswerSurvey)
-def _(command: AnswerSurvey, desk: DeskWorkingSet) -> SurveyFile:
+def _(command: AnswerSurvey, desk: Desk) -> SurveyFile:
     reference = (command.survey, command.response_reference)
     known = (
         response
@@ -132,14 +129,14 @@ def _(command: AnswerSurvey, desk: DeskWorkingSet) -> SurveyFile:
 
 
 @file_for.register(ActOnResponse)
-def _(command: ActOnResponse, desk: DeskWorkingSet) -> SurveyFile:
+def _(command: ActOnResponse, desk: Desk) -> SurveyFile:
     response = desk.responses.get(command.response_id)
     family = desk.family(response.customer_id) if response else Family()
     return SurveyFile(response=response, family=family, calendar=desk.calendar_in(None))
 
 
 @file_for.register(DeclareCrisis)
-def _(command: DeclareCrisis, desk: DeskWorkingSet) -> CrisisFile:
+def _(command: DeclareCrisis, desk: Desk) -> CrisisFile:
     place = (command.community_id, command.building, command.category)
     live = (
         crisis
@@ -155,12 +152,12 @@ def _(command: DeclareCrisis, desk: DeskWorkingSet) -> CrisisFile:
 
 
 @file_for.register(LiftCrisis)
-def _(command: LiftCrisis, desk: DeskWorkingSet) -> CrisisFile:
+def _(command: LiftCrisis, desk: Desk) -> CrisisFile:
     return CrisisFile(crisis=desk.crises.get(command.crisis_id))
 
 
 @file_for.register(SetCommunity)
-def _(command: SetCommunity, desk: DeskWorkingSet) -> SettingsFile:
+def _(command: SetCommunity, desk: Desk) -> SettingsFile:
     return SettingsFile(
         community=desk.community(command.community_id),
         calendar=desk.newest_calendar(command.calendar),
@@ -169,23 +166,23 @@ def _(command: SetCommunity, desk: DeskWorkingSet) -> SettingsFile:
 
 
 @file_for.register(SetCalendar)
-def _(command: SetCalendar, desk: DeskWorkingSet) -> SettingsFile:
+def _(command: SetCalendar, desk: Desk) -> SettingsFile:
     return SettingsFile(calendar=desk.newest_calendar(command.code))
 
 
 @file_for.register(SetTemplate)
-def _(command: SetTemplate, desk: DeskWorkingSet) -> SettingsFile:
+def _(command: SetTemplate, desk: Desk) -> SettingsFile:
     return SettingsFile(template=desk.newest_template(command.code))
 
 
 @singledispatch
-def take_back(state: object, desk: DeskWorkingSet) -> None:  # noqa: ARG001 - for those registered
+def take_back(state: object, desk: Desk) -> None:  # noqa: ARG001 - for those registered
     """Put the parts of a file back to where they belong."""
     raise TypeError(f"the desk keeps no {type(state).__name__}")
 
 
 @take_back.register(HomeFile)
-def _(file: HomeFile, desk: DeskWorkingSet) -> None:
+def _(file: HomeFile, desk: Desk) -> None:
     desk.put_community(file.community)
     if file.handover is not None:
         desk.handovers.put(file.handover.handover_id, file.handover)
@@ -194,14 +191,14 @@ def _(file: HomeFile, desk: DeskWorkingSet) -> None:
 
 
 @take_back.register(CaseFile)
-def _(file: CaseFile, desk: DeskWorkingSet) -> None:
+def _(file: CaseFile, desk: Desk) -> None:
     desk.put_family(file.family)
     if file.case is not None:
         desk.cases.put(file.case.case_id, file.case)
 
 
 @take_back.register(PersonFile)
-def _(file: PersonFile, desk: DeskWorkingSet) -> None:
+def _(file: PersonFile, desk: Desk) -> None:
     desk.put_family(file.family)
     for handover in file.handovers:
         desk.handovers.put(handover.handover_id, handover)
@@ -212,19 +209,19 @@ def _(file: PersonFile, desk: DeskWorkingSet) -> None:
 
 
 @take_back.register(SurveyFile)
-def _(file: SurveyFile, desk: DeskWorkingSet) -> None:
+def _(file: SurveyFile, desk: Desk) -> None:
     if file.response is not None:
         desk.responses.put(file.response.response_id, file.response)
 
 
 @take_back.register(CrisisFile)
-def _(file: CrisisFile, desk: DeskWorkingSet) -> None:
+def _(file: CrisisFile, desk: Desk) -> None:
     if file.crisis is not None:
         desk.crises.put(file.crisis.crisis_id, file.crisis)
 
 
 @take_back.register(SettingsFile)
-def _(file: SettingsFile, desk: DeskWorkingSet) -> None:
+def _(file: SettingsFile, desk: Desk) -> None:
     if file.community is not None:
         desk.put_community(file.community)
     if file.calendar is not None:
@@ -234,7 +231,7 @@ def _(file: SettingsFile, desk: DeskWorkingSet) -> None:
 
 
 def _home_file(
-    desk: DeskWorkingSet,
+    desk: Desk,
     handover: Handover | None,
     community_id: str | None,
     customer_ids: set[str],
@@ -251,14 +248,14 @@ def _home_file(
 
 
 def _known_home_file(
-    desk: DeskWorkingSet, handover: Handover | None, defect: Defect | None = None
+    desk: Desk, handover: Handover | None, defect: Defect | None = None
 ) -> HomeFile:
     community_id = handover.community_id if handover else None
     customer_ids = {handover.customer_id} if handover else set()
     return _home_file(desk, handover, community_id, customer_ids, defect)
 
 
-def _case_file(desk: DeskWorkingSet, case_id: str) -> CaseFile:
+def _case_file(desk: Desk, case_id: str) -> CaseFile:
     case = desk.cases.get(case_id)
     if case is None:
         return CaseFile(case=None, family=Family(), calendar=desk.calendar_in(None))
@@ -266,7 +263,7 @@ def _case_file(desk: DeskWorkingSet, case_id: str) -> CaseFile:
     return CaseFile(case=case, family=family, calendar=desk.calendar_of(case))
 
 
-def _whole_person(desk: DeskWorkingSet, *customer_ids: str) -> PersonFile:
+def _whole_person(desk: Desk, *customer_ids: str) -> PersonFile:
     family = desk.family(*customer_ids)
     return PersonFile(
         family=family,

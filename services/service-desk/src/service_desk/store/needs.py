@@ -28,6 +28,9 @@ from service_desk.domain.satisfaction import ActOnResponse, AnswerSurvey
 CASE_OWNER = "case/"
 """What the owner of a case's timers begins with; the case id follows."""
 
+CASE_DEADLINE = "case-deadline"
+"""The timer kind of everything that time does to a case; its key is the target."""
+
 
 @dataclass(slots=True)
 class Needs:

@@ -8,30 +8,18 @@ from datetime import datetime
 from functools import singledispatchmethod
 from typing import Any, TypeAlias
 
-from keyturn_chassis.inputs import Input, TimerFired
+from keyturn_chassis.inputs import Input
 from keyturn_chassis.service import Deadline
-from keyturn_events import CustomerEvent
-from keyturn_events.intake import CustomersMerged, CustomersUnmerged
-from segmentation.domain.models import Models, SegmentModel, SilenceModel
+from segmentation.domain.models import SegmentModel, SilenceModel
 from segmentation.domain.movement import BIRTHDAY, SILENCE, CustomerFile, Dossier, Entry
-from segmentation.domain.shelf import Model, Shelf
-
-
-@dataclass(frozen=True, slots=True)
-class Reassess:
-    """The command to judge one person anew by the models as they are."""
-
-    customer_id: str
-
+from segmentation.domain.shelf import Model, Shelf, deciding
+from segmentation.store.needs import Subject, customers_of
 
 Versioned: TypeAlias = tuple[int, CustomerFile]
 """A file with the version of its row."""
 
-Subject: TypeAlias = CustomerEvent | TimerFired | Reassess | SegmentModel | SilenceModel
-"""What this service decides on."""
 
-
-class WorkingSet:
+class SegmentationWorkingSet:
     """The files that a batch of inputs needs, and what its decisions have made of them."""
 
     def __init__(self, loaded: Mapping[str, Versioned], shelf: Mapping[str, Model]) -> None:
@@ -50,7 +38,7 @@ class WorkingSet:
         if isinstance(input.value, (SegmentModel, SilenceModel)):
             return self.shelf
         files: dict[str, CustomerFile] = {}
-        for customer_id in concerned(input.value):
+        for customer_id in customers_of(input.value):
             file = self._files.get(customer_id)
             if file is None:
                 files[customer_id] = CustomerFile(customer_id, customer_id)
@@ -163,17 +151,6 @@ class Change:
         return self.file.erased and self.before is not None and not self.before.erased
 
 
-def concerned(value: CustomerEvent | TimerFired | Reassess) -> tuple[str, ...]:
-    """The customer ids that an input names."""
-    if isinstance(value, TimerFired):
-        return (value.owner,)
-    if isinstance(value, CustomersMerged):
-        return value.customer_id, value.merged_customer_id
-    if isinstance(value, CustomersUnmerged):
-        return value.customer_id, value.restored_customer_id
-    return (value.customer_id,)
-
-
 def _timers(file: CustomerFile | None) -> list[tuple[str, datetime]]:
     if file is None:
         return []
@@ -182,11 +159,3 @@ def _timers(file: CustomerFile | None) -> list[tuple[str, datetime]]:
         (SILENCE, file.standing.silence_due),
     )
     return [(kind, due_at) for kind, due_at in due if due_at is not None]
-
-
-def deciding(shelf: Mapping[str, Model]) -> Models:
-    """The models of a shelf by what they decide."""
-    silence = next(model for model in shelf.values() if isinstance(model, SilenceModel))
-    return Models(
-        tuple(model for model in shelf.values() if isinstance(model, SegmentModel)), silence
-    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from intake.lead_form import LeadForm
+from intake.reading.lead_form import LeadForm
 from keyturn_events import Refusal, RefusalKind
 
 _FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from intake.domain.imports import ImportJob, ImportStatus
 from intake.store import tables
-from intake.store.rows import document
+from intake.store.documents import document
 from keyturn_chassis.database import insert_rows
 
 JOB: Final = TypeAdapter(ImportJob)

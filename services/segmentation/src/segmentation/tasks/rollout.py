@@ -14,8 +14,7 @@ from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.unit_of_work import UnitOfWork
 from keyturn_events import Event
 from segmentation.domain import movement
-from segmentation.domain.movement import Dossier
-from segmentation.working_set import Reassess
+from segmentation.domain.movement import Dossier, Reassess
 
 CHUNK: Final = 500
 """Customers judged anew in one transaction."""

@@ -15,7 +15,7 @@ from keyturn_events import Event
 from keyturn_events.refusal import Refusal, RefusalKind
 from keyturn_events.scalars import CODE_PATTERN, ID_PATTERN
 from segmentation import queries
-from segmentation.bodies import (
+from segmentation.api.bodies import (
     CustomerBody,
     MemberBody,
     MembershipBody,
@@ -29,9 +29,8 @@ from segmentation.bodies import (
 )
 from segmentation.domain.models import UNCLASSIFIED, SegmentModel, SilenceModel, checked
 from segmentation.domain.profile import profile_of
-from segmentation.domain.shelf import Model, Shelf, publish
-from segmentation.store import store
-from segmentation.working_set import deciding
+from segmentation.domain.shelf import Model, Shelf, deciding, publish
+from segmentation.store.store import store
 
 router = APIRouter()
 

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from intake.domain.capture import capture
 from intake.domain.imports import ImportJob, ImportStatus
-from intake.imports import jobs
-from intake.imports.reader import Row, RowReader
-from intake.lead_form import LeadForm
+from intake.reading.lead_form import LeadForm
+from intake.reading.rows import Row, RowReader
+from intake.store import jobs
 from keyturn_chassis import telemetry
 from keyturn_chassis.database import is_conflict, is_transient
 from keyturn_chassis.inputs import Cause, Input

@@ -23,7 +23,8 @@ from service_desk.domain.defects import Defect
 from service_desk.domain.handovers import Handover, HandoverState
 from service_desk.domain.satisfaction import Response
 from service_desk.domain.templates import HandoverTemplate
-from service_desk.store import among, documents, families, tables, versions
+from service_desk.store import documents, tables
+from service_desk.store.store import among, families, versions
 
 T = TypeVar("T")
 

@@ -32,8 +32,9 @@ from service_desk.domain.communities import STANDARD
 from service_desk.domain.crises import BASELINE, Crisis, DeclareCrisis, Rate
 from service_desk.domain.customers import Customer
 from service_desk.store import documents, tables
+from service_desk.store.desk import OWNED
 from service_desk.store.needs import Needs, needs_of
-from service_desk.store.working_set import OWNED, DeskWorkingSet
+from service_desk.store.working_set import DeskWorkingSet
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Everything that the desk decides on request: the twin of `reactions.py` for HTTP commands."""
+"""Everything that the desk decides on request, each of a file and a command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from keyturn_chassis.inputs import Cause
 from keyturn_events import Event, Refusal, RefusalKind
 from service_desk.domain import (
     communities,
@@ -25,32 +24,33 @@ from service_desk.domain.defects import RectifyDefect, ReportDefect
 from service_desk.domain.files import CaseFile, CrisisFile, HomeFile, SettingsFile, SurveyFile
 from service_desk.domain.gates import LiftVeto, PassGate, SetVeto
 from service_desk.domain.handling import CaseCommand
+from service_desk.domain.occasion import Occasion
 from service_desk.domain.raising import RaiseComplaint
 from service_desk.domain.satisfaction import ActOnResponse, AnswerSurvey
 
 C = TypeVar("C", bound=CaseCommand)
 
 
-def pass_gate(file: HomeFile, command: PassGate, cause: Cause) -> tuple[HomeFile, list[Event]]:
+def pass_gate(file: HomeFile, command: PassGate, cause: Occasion) -> tuple[HomeFile, list[Event]]:
     """Pass a gate, or put on record that it stays closed."""
     handover = file.required_handover()
     handover, events = gates.pass_gate(handover, command, _owner(file), cause.at)
     return replace(file, handover=handover), events
 
 
-def set_veto(file: HomeFile, command: SetVeto, cause: Cause) -> tuple[HomeFile, list[Event]]:
+def set_veto(file: HomeFile, command: SetVeto, cause: Occasion) -> tuple[HomeFile, list[Event]]:
     """Veto the open day."""
     handover = gates.set_veto(file.required_handover(), command, cause.at)
     return replace(file, handover=handover), []
 
 
-def lift_veto(file: HomeFile, _: LiftVeto, __: Cause) -> tuple[HomeFile, list[Event]]:
+def lift_veto(file: HomeFile, _: LiftVeto, __: Occasion) -> tuple[HomeFile, list[Event]]:
     """Take the veto back."""
     return replace(file, handover=gates.lift_veto(file.required_handover())), []
 
 
 def report_defect(
-    file: HomeFile, command: ReportDefect, cause: Cause
+    file: HomeFile, command: ReportDefect, cause: Occasion
 ) -> tuple[HomeFile, list[Event]]:
     """Put a defect of a home on record."""
     handover = file.handover_of_home()
@@ -66,7 +66,7 @@ def report_defect(
 
 
 def rectify_defect(
-    file: HomeFile, command: RectifyDefect, cause: Cause
+    file: HomeFile, command: RectifyDefect, cause: Occasion
 ) -> tuple[HomeFile, list[Event]]:
     """Record that a defect is mended."""
     defect, handover, events = defects.rectify(
@@ -76,7 +76,7 @@ def rectify_defect(
 
 
 def raise_complaint(
-    file: CaseFile, command: RaiseComplaint, cause: Cause
+    file: CaseFile, command: RaiseComplaint, cause: Occasion
 ) -> tuple[CaseFile, list[Event]]:
     """Open a case, or join the one that is open for the same message."""
     file.family.require_present(command.customer_id)
@@ -103,10 +103,10 @@ def raise_complaint(
 
 def on_case(
     decide: Callable[[Case, C, Circumstances], tuple[Case, list[Event]]],
-) -> Callable[[CaseFile, C, Cause], tuple[CaseFile, list[Event]]]:
+) -> Callable[[CaseFile, C, Occasion], tuple[CaseFile, list[Event]]]:
     """A decision on a known case, from one of `handling`."""
 
-    def decided(file: CaseFile, command: C, cause: Cause) -> tuple[CaseFile, list[Event]]:
+    def decided(file: CaseFile, command: C, cause: Occasion) -> tuple[CaseFile, list[Event]]:
         case = file.required()
         owner_id = file.family.survivor(case.customer_id).customer_id
         case, events = decide(case, command, Circumstances(file.calendar, owner_id, cause.at))
@@ -126,7 +126,7 @@ reopen = on_case(handling.reopen)
 
 
 def answer_survey(
-    file: SurveyFile, command: AnswerSurvey, cause: Cause
+    file: SurveyFile, command: AnswerSurvey, cause: Occasion
 ) -> tuple[SurveyFile, list[Event]]:
     """Record an answer, once a reference."""
     file.family.require_present(command.customer_id)
@@ -147,14 +147,14 @@ def answer_survey(
 
 
 def act_on_response(
-    file: SurveyFile, command: ActOnResponse, cause: Cause
+    file: SurveyFile, command: ActOnResponse, cause: Occasion
 ) -> tuple[SurveyFile, list[Event]]:
     """Record what was done about a bad answer."""
     return replace(file, response=satisfaction.act_on(file.required(), command, cause.at)), []
 
 
 def declare_crisis(
-    file: CrisisFile, command: DeclareCrisis, cause: Cause
+    file: CrisisFile, command: DeclareCrisis, cause: Occasion
 ) -> tuple[CrisisFile, list[Event]]:
     """Declare a crisis of a place."""
     crisis, events = crises.declare(
@@ -169,7 +169,7 @@ def declare_crisis(
 
 
 def lift_crisis(
-    file: CrisisFile, command: LiftCrisis, cause: Cause
+    file: CrisisFile, command: LiftCrisis, cause: Occasion
 ) -> tuple[CrisisFile, list[Event]]:
     """End a crisis."""
     crisis, events = crises.lift(file.required(), command, cause.at)
@@ -177,7 +177,7 @@ def lift_crisis(
 
 
 def set_community(
-    file: SettingsFile, command: SetCommunity, _: Cause
+    file: SettingsFile, command: SetCommunity, _: Occasion
 ) -> tuple[SettingsFile, list[Event]]:
     """Set how the desk works in a community."""
     if file.calendar is None:
@@ -189,14 +189,14 @@ def set_community(
 
 
 def set_calendar(
-    file: SettingsFile, command: SetCalendar, _: Cause
+    file: SettingsFile, command: SetCalendar, _: Occasion
 ) -> tuple[SettingsFile, list[Event]]:
     """Write a calendar, or another version of it."""
     return replace(file, calendar=communities.next_calendar(file.calendar, command)), []
 
 
 def set_template(
-    file: SettingsFile, command: SetTemplate, _: Cause
+    file: SettingsFile, command: SetTemplate, _: Occasion
 ) -> tuple[SettingsFile, list[Event]]:
     """Write a handover template, or another version of it."""
     template = templates.next_template(

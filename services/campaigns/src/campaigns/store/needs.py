@@ -11,6 +11,9 @@ from keyturn_events import CustomerEvent
 from keyturn_events.intake import CustomersMerged, CustomersUnmerged, LeadCaptured, PurchaseSigned
 from keyturn_events.service_desk import HandoverCompleted
 
+TIMER_OWNER = "member/"
+"""What the owner of a timer begins with; a customer id follows."""
+
 
 def customers_in(value: Any) -> tuple[str, ...]:
     """The customers whom an input is about, the one whose file it is first."""
@@ -24,7 +27,7 @@ def customers_in(value: Any) -> tuple[str, ...]:
         case desk.Award() | desk.Redeem() | desk.Undo():
             return (value.member_id,)
         case TimerFired():
-            return (value.owner.partition("/")[2],)
+            return (value.owner.removeprefix(TIMER_OWNER),)
         case _:
             return ()
 

@@ -31,7 +31,7 @@ from campaigns.domain.dispatch import SendFile
 from campaigns.domain.sending import SendState
 from campaigns.domain.template import language_of
 from campaigns.rendering import UnfitTemplate, render
-from campaigns.store.tables import SEND
+from campaigns.store.documents import SEND
 from keyturn_chassis import telemetry
 from keyturn_chassis.clock import wall_now
 from keyturn_chassis.database import is_conflict, is_transient

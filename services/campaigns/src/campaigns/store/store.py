@@ -1,22 +1,26 @@
-"""Loads what a batch of inputs looks at, in a number of statements that does not grow with it."""
+"""Loads what a batch of inputs looks at, and saves what became of it.
+
+Both take a number of statements that does not grow with the batch.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, text
+from sqlalchemy import Row as Found
+from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.domain.campaign import Entered
 from campaigns.domain.ledger import Entry
 from campaigns.domain.referral import Referral
 from campaigns.domain.sending import Send
-from campaigns.store.named import codes_in, customers_in, messages_in
-from campaigns.store.tables import (
+from campaigns.store import documents, tables
+from campaigns.store.documents import (
     CAMPAIGN,
     ENTRY,
     MEMBER,
@@ -27,9 +31,11 @@ from campaigns.store.tables import (
     TEMPLATE,
     Located,
     MemberRecord,
+    Row,
 )
+from campaigns.store.needs import codes_in, customers_in, messages_in
 from campaigns.store.working_set import CampaignsWorkingSet
-from keyturn_chassis.database import Loaded
+from keyturn_chassis.database import Loaded, insert_rows, save_versioned
 from keyturn_chassis.inputs import Input
 
 V = TypeVar("V")
@@ -48,30 +54,82 @@ class _Found:
     entries: dict[str, list[Entry]] = field(default_factory=dict)
 
 
-async def load(connection: AsyncConnection, inputs: Sequence[Input[Any]], /) -> CampaignsWorkingSet:
-    """The working set that covers all of `inputs`: the sender's, or anybody else's."""
-    values = [input.value for input in inputs]
-    messages = {message for value in values for message in messages_in(value)}
-    customers = {customer for value in values for customer in customers_in(value)}
-    codes = {code for value in values for code in codes_in(value)}
-    if messages:
-        found = await _for_messages(connection, messages)
-    elif customers:
-        found = await _for_customers(connection, customers, codes)
-    else:
-        found = _Found()
-    return CampaignsWorkingSet(
-        people=Loaded(found.people),
-        campaigns=Loaded(await _catalogue(connection, "campaigns", "code", CAMPAIGN)),
-        templates=Loaded(await _catalogue(connection, "templates", "code", TEMPLATE)),
-        policies=Loaded(await _catalogue(connection, "policies", "name", POLICY)),
-        sends=Loaded(found.sends),
-        referrals=Loaded(found.referrals),
-        members=Loaded(found.members),
-        owners=found.owners,
-        entered=found.entered,
-        entries=found.entries,
-    )
+class CampaignsStore:
+    """Loads and saves what decisions look at."""
+
+    metadata = tables.metadata
+
+    async def load(
+        self, connection: AsyncConnection, inputs: Sequence[Input[Any]], /
+    ) -> CampaignsWorkingSet:
+        """The working set that covers all of `inputs`: the sender's, or anybody else's."""
+        values = [input.value for input in inputs]
+        messages = {message for value in values for message in messages_in(value)}
+        customers = {customer for value in values for customer in customers_in(value)}
+        codes = {code for value in values for code in codes_in(value)}
+        if messages:
+            found = await _for_messages(connection, messages)
+        elif customers:
+            found = await _for_customers(connection, customers, codes)
+        else:
+            found = _Found()
+        return CampaignsWorkingSet(
+            people=Loaded(found.people),
+            campaigns=Loaded(await _catalogue(connection, "campaigns", "code", CAMPAIGN)),
+            templates=Loaded(await _catalogue(connection, "templates", "code", TEMPLATE)),
+            policies=Loaded(await _catalogue(connection, "policies", "name", POLICY)),
+            sends=Loaded(found.sends),
+            referrals=Loaded(found.referrals),
+            members=Loaded(found.members),
+            owners=found.owners,
+            entered=found.entered,
+            entries=found.entries,
+        )
+
+    async def save(self, connection: AsyncConnection, working_set: CampaignsWorkingSet, /) -> None:
+        """Write what changed, one statement a table.
+
+        Raises `ConcurrentUpdate`, or an integrity error, when somebody else was quicker: a person,
+        a message, a member's ledger or a referral that was written meanwhile, a code or a purchase
+        that belongs to somebody else by now.
+        """
+        changed: Iterable[tuple[Table, list[Row]]] = (
+            (tables.people, _rows(working_set.people, documents.person_row)),
+            (tables.campaigns, _rows(working_set.campaigns, documents.campaign_row)),
+            (tables.templates, _rows(working_set.templates, documents.template_row)),
+            (tables.policies, _rows(working_set.policies, documents.policy_row)),
+            (tables.sends, _rows(working_set.sends, documents.send_row)),
+        )
+        for table, rows in changed:
+            await save_versioned(connection, table, rows)
+        await insert_rows(
+            connection,
+            tables.referral_codes,
+            [
+                {"code": code, "customer_id": owner}
+                for code, owner in working_set.new_owners.items()
+            ],
+        )
+        await save_versioned(
+            connection, tables.referrals, _rows(working_set.referrals, documents.referral_row)
+        )
+        await save_versioned(
+            connection,
+            tables.members,
+            [
+                documents.member_row(version, customer_id, record)
+                for customer_id, version, record in working_set.members.changes()
+            ],
+        )
+        await insert_rows(
+            connection,
+            tables.ledger_entries,
+            [documents.entry_row(member_id, entry) for member_id, entry in working_set.new_entries],
+        )
+
+
+def _rows(loaded: Loaded[str, V], row: Callable[[int, V], Row]) -> list[Row]:
+    return [row(version, state) for _, version, state in loaded.changes()]
 
 
 async def _for_messages(connection: AsyncConnection, messages: Collection[str]) -> _Found:
@@ -202,7 +260,7 @@ async def _parked(
     return _decoded(rows)
 
 
-def _decoded(rows: Sequence[Row[Any]]) -> dict[str, tuple[int, Send]]:
+def _decoded(rows: Sequence[Found[Any]]) -> dict[str, tuple[int, Send]]:
     return {row.message_id: (row.version, SEND.validate_python(row.document)) for row in rows}
 
 
@@ -239,5 +297,5 @@ async def _entries(
 
 async def _of_customers(
     connection: AsyncConnection, statement: str, customers: Collection[str]
-) -> Sequence[Row[Any]]:
+) -> Sequence[Found[Any]]:
     return (await connection.execute(text(statement), {"customers": sorted(customers)})).all()

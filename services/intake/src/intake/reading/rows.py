@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from intake.domain.imports import FileFormat, FileLayout
-from intake.imports.columns import Columns
+from intake.reading.columns import Columns
 from keyturn_events import Refusal, RefusalKind
 
 MOST_ROWS: Final = 1_000_000

@@ -1,1 +1,0 @@
-"""The file door: files of leads, kept as they come in and worked through in the background."""

@@ -1,0 +1,1 @@
+"""What comes in at the doors, read without believing it: forms, files, records, addresses."""

@@ -1,0 +1,114 @@
+"""Loads the files of many customers, and saves them, set by set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keyturn_chassis.database import insert_rows, save_versioned
+from keyturn_chassis.inputs import Input
+from segmentation.domain.shelf import Model
+from segmentation.store import documents, tables
+from segmentation.store.needs import Subject, customers_of
+from segmentation.store.working_set import SegmentationWorkingSet, Versioned
+
+
+class SegmentationStore:
+    """Loads and saves in a constant number of statements; remembers models, which never change."""
+
+    metadata = tables.metadata
+
+    def __init__(self) -> None:
+        self._documents: dict[tuple[str, int], Model] = {}
+
+    async def load(
+        self, connection: AsyncConnection, inputs: Sequence[Input[Subject]], /
+    ) -> SegmentationWorkingSet:
+        """The files of every person whom the inputs concern, whole."""
+        ids = {customer_id for input in inputs for customer_id in customers_of(input.value)}
+        return SegmentationWorkingSet(
+            await load_files(connection, ids), await self.latest(connection)
+        )
+
+    async def save(
+        self, connection: AsyncConnection, working_set: SegmentationWorkingSet, /
+    ) -> None:
+        """Write what changed; raises `ConcurrentUpdate` when a person was changed meanwhile."""
+        changes = working_set.changes()
+        await save_versioned(connection, tables.customers, [change.row for change in changes])
+        lines = [documents.timeline_row(entry) for entry in working_set.entries()]
+        await insert_rows(connection, tables.timeline, lines, on_conflict="DO NOTHING")
+        await insert_rows(
+            connection,
+            tables.memberships,
+            [move for change in changes for move in change.moves],
+            on_conflict=(
+                "(customer_id, model) DO UPDATE"
+                " SET segment = excluded.segment, since = excluded.since"
+            ),
+        )
+        left = [change.file.customer_id for change in changes if change.left_all_segments]
+        await _delete(connection, tables.memberships, left)
+        erased = [change.file.customer_id for change in changes if change.erased]
+        await _delete(connection, tables.timeline, erased)
+        shelf = working_set.shelf
+        await insert_rows(
+            connection,
+            tables.models,
+            [
+                documents.model_row(shelf.models[name], published_at)
+                for name, published_at in shelf.published.items()
+            ],
+        )
+
+    async def latest(self, connection: AsyncConnection) -> dict[str, Model]:
+        """The latest version of every model, by name."""
+        rows = await connection.execute(
+            text("SELECT model, max(version) AS version FROM models GROUP BY model ORDER BY model")
+        )
+        latest = [(row.model, row.version) for row in rows]
+        if any(key not in self._documents for key in latest):
+            await self._read_documents(connection)
+        return {model: self._documents[model, version] for model, version in latest}
+
+    async def _read_documents(self, connection: AsyncConnection) -> None:
+        rows = await connection.execute(text("SELECT model, version, document FROM models"))
+        for row in rows:
+            if (row.model, row.version) not in self._documents:
+                self._documents[row.model, row.version] = documents.MODEL.validate_python(
+                    row.document
+                )
+
+
+async def load_files(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Versioned]:
+    """Version and file of every id that means the same person as one of `ids`, by id."""
+    rows = await connection.execute(
+        text(
+            "WITH person AS (SELECT DISTINCT survivor_id AS id FROM customers"
+            " WHERE customer_id = ANY(CAST(:ids AS text[])))"
+            " SELECT customer_id, survivor_id, version, facts, standing"
+            " FROM person JOIN customers ON customer_id = id"
+            " UNION ALL SELECT customer_id, survivor_id, version, facts, standing"
+            " FROM person JOIN customers ON survivor_id = id AND survivor_id <> customer_id"
+        ),
+        {"ids": sorted(ids)},
+    )
+    return {row.customer_id: (row.version, documents.file_of(row)) for row in rows}
+
+
+async def _delete(connection: AsyncConnection, table: Table, ids: Sequence[str]) -> None:
+    if ids:
+        await connection.execute(
+            text(
+                f'DELETE FROM "{table.name}"'  # noqa: S608 - the name is ours
+                " WHERE customer_id = ANY(CAST(:ids AS text[]))"
+            ),
+            {"ids": list(ids)},
+        )
+
+
+store: Final = SegmentationStore()
+"""The store of this process: the decisions and the queries share the models it remembers."""
