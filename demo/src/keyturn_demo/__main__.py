@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+import warnings
 
 from rich.console import Console
 
@@ -40,6 +41,8 @@ def main() -> int:
     console = Console()
     # While a broker is away its clients say so many times a second; the supervisor says it once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # The stack's processes are meant to outlive this one.
+    warnings.filterwarnings("ignore", "subprocess .* is still running", ResourceWarning)
     code = CANNOT_RUN
     try:
         figures = asyncio.run(run(read_options(os.environ), console))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,10 +11,6 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 import orjson
-
-if importlib.util.find_spec("sniffio") is None:
-    # The client looks for it at every request; a search that fails is not to be repeated.
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # how Python is told it is missing
 
 RETRY_SECONDS: Final = 180.0
 """How long a request is repeated while its service is away; a restart takes seconds."""

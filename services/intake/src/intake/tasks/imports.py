@@ -204,7 +204,7 @@ def _input(job: ImportJob, row: Row, now: datetime) -> Input[Any] | Refusal:
     except Refusal as invalid:
         return invalid
     command = form.command(collected_through="import", import_id=job.import_id)
-    return Input(command, Cause(f"/imports/{job.import_id}", str(row.number), now), capture)
+    return Input(command, Cause("/imports", f"{job.import_id}/{row.number}", now), capture)
 
 
 def _decide(unit: UnitOfWork, one: _Decided) -> tuple[str, Refusal | None]:

@@ -17,12 +17,12 @@ from segmentation.store.working_set import SegmentationWorkingSet, Versioned
 
 
 class SegmentationStore:
-    """Loads and saves in a constant number of statements; remembers models, which never change."""
+    """Loads and saves in a constant number of statements; remembers models by name and digest."""
 
     metadata = tables.metadata
 
     def __init__(self) -> None:
-        self._documents: dict[tuple[str, int], Model] = {}
+        self._documents: dict[tuple[str, str], Model] = {}
 
     async def load(
         self, connection: AsyncConnection, inputs: Sequence[Input[Subject]], /
@@ -65,20 +65,26 @@ class SegmentationStore:
         )
 
     async def latest(self, connection: AsyncConnection) -> dict[str, Model]:
-        """The latest version of every model, by name."""
-        rows = await connection.execute(
-            text("SELECT model, max(version) AS version FROM models GROUP BY model ORDER BY model")
-        )
-        latest = [(row.model, row.version) for row in rows]
-        if any(key not in self._documents for key in latest):
+        """The latest version of every model, by name; parsed once, as long as it is the same."""
+        rows = (
+            await connection.execute(
+                text(
+                    "SELECT DISTINCT ON (model) model, md5(CAST(document AS text)) AS digest"
+                    " FROM models ORDER BY model, version DESC"
+                )
+            )
+        ).all()
+        if any((row.model, row.digest) not in self._documents for row in rows):
             await self._read_documents(connection)
-        return {model: self._documents[model, version] for model, version in latest}
+        return {row.model: self._documents[row.model, row.digest] for row in rows}
 
     async def _read_documents(self, connection: AsyncConnection) -> None:
-        rows = await connection.execute(text("SELECT model, version, document FROM models"))
+        rows = await connection.execute(
+            text("SELECT model, md5(CAST(document AS text)) AS digest, document FROM models")
+        )
         for row in rows:
-            if (row.model, row.version) not in self._documents:
-                self._documents[row.model, row.version] = documents.MODEL.validate_python(
+            if (row.model, row.digest) not in self._documents:
+                self._documents[row.model, row.digest] = documents.MODEL.validate_python(
                     row.document
                 )
 
