@@ -351,3 +351,23 @@ async def test_a_queue_longer_than_a_transaction_is_replayed_in_order(
 
     assert (await tally.replay("c1")).handled == 10
     assert await leads_of(tally, "c1") == names
+
+
+async def test_a_record_that_cannot_be_unpacked_does_not_end_the_worker(
+    tally: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = Consumer(tally.runtime)
+    attempts = 0
+
+    async def unpack() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 2:
+            consumer.stop()
+        b"\xff".decode()
+
+    monkeypatch.setattr(consumer, "_consume", unpack)
+    async with asyncio.timeout(5):
+        await consumer.run()
+
+    assert attempts == 2

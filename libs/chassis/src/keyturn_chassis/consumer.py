@@ -80,12 +80,16 @@ class Consumer:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Consume until stopped, beginning anew when the broker goes away."""
+        """Consume until stopped, beginning anew when the broker goes away.
+
+        So it does over a record that the client cannot unpack, such as a header whose name is not
+        UTF-8: relay and timers of this worker go on, and the lag tells an operator.
+        """
         failures = 0
         while not self._stopping.is_set():
             try:
                 await self._consume()
-            except (KafkaError, TimeoutError) as error:
+            except (KafkaError, TimeoutError, UnicodeDecodeError) as error:
                 _log.warning("consumer_retry", error=type(error).__name__)
                 await self._pause(failures)
                 failures += 1
