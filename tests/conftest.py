@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -115,18 +114,6 @@ async def service_harness(
             )
 
         yield make
-
-
-@pytest.fixture
-async def eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
-    """Polls a condition until it holds, at most ten seconds."""
-
-    async def wait(condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(10):
-            while not await condition():  # noqa: ASYNC110 - what is polled is elsewhere
-                await asyncio.sleep(0.02)
-
-    return wait
 
 
 class Fuzzer:

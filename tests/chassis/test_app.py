@@ -245,22 +245,3 @@ async def test_without_a_runtime_an_application_does_not_start() -> None:
 async def test_the_runtime_lives_as_long_as_the_application(app: FastAPI) -> None:
     async with app.router.lifespan_context(app):
         assert isinstance(app.state.runtime, Runtime)
-
-
-async def test_a_services_own_check_takes_part_in_readiness(issuer: LocalIssuer) -> None:
-    asked: list[Runtime] = []
-
-    async def channel(runtime: Runtime) -> None:
-        asked.append(runtime)
-
-    sample = service(checks={"channel": channel})
-    settings = Settings(
-        database_url=CLOSED_PORT,  # type: ignore[arg-type]  # pydantic reads the text
-        auth_jwks=str(issuer.private_key_path.with_name("jwks.json")),
-    )
-    runtime = Runtime(sample, settings)
-    transport = httpx.ASGITransport(create_app(sample, runtime))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        answer = await client.get("/health/ready")
-    assert answer.json()["checks"]["channel"] == "ok"
-    assert asked == [runtime]

@@ -16,16 +16,6 @@ READY_SECONDS = 60.0
 RETRY_SECONDS = 0.05
 
 
-async def wait_for_server(admin_url: str, *, seconds: float = READY_SECONDS) -> None:
-    """Wait until the server lets the superuser in.
-
-    Raises:
-        StackError: it does not within `seconds`.
-    """
-    connection = await _connect(admin_url, time.monotonic() + seconds)
-    await connection.close()
-
-
 async def ensure_databases(
     admin_url: str,
     passwords: Mapping[str, str],

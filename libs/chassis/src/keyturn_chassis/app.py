@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -17,7 +16,7 @@ from keyturn_chassis.auth import (
     assert_every_route_is_guarded,
     check_tokens_first,
 )
-from keyturn_chassis.health import Checks, health_router
+from keyturn_chassis.health import health_router
 from keyturn_chassis.problems import (
     MEDIA_TYPE,
     ProblemDetails,
@@ -65,7 +64,7 @@ def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
     app.include_router(dead_letters_api.router)
     app.include_router(clock_api.router)
     app.include_router(asyncapi_router(service))
-    app.include_router(health_router(_checks(service, runtime)))
+    app.include_router(health_router(api_checks(runtime) if runtime else {}))
 
     # A request passes these from the last to the first.
     app.add_middleware(RequestGuard, max_body_bytes=settings.max_body_bytes)
@@ -77,13 +76,6 @@ def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
     check_tokens_first(app)
     _complete(app.openapi(), settings, scopes)
     return app
-
-
-def _checks(service: Service, runtime: Runtime | None) -> Checks:
-    if runtime is None:
-        return {}
-    own = {name: partial(check, runtime) for name, check in service.checks.items()}
-    return {**api_checks(runtime), **own}
 
 
 def _complete(document: dict[str, Any], settings: Settings, scopes: Mapping[str, str]) -> None:

@@ -217,9 +217,6 @@ class Loaded(Generic[K, V]):
         for key in self._changed:
             yield key, self._versions.get(key, 0) + 1, self._values[key]
 
-    def __contains__(self, key: K) -> bool:
-        return key in self._values
-
     def values(self) -> Collection[V]:
         """All values as of now."""
         return self._values.values()

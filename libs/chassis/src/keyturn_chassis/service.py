@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -89,4 +89,3 @@ class Service:
     commands: Sequence[typer.Typer] = ()
     scopes: Mapping[str, str] = field(default_factory=dict)
     """What each OAuth 2 scope allows, for the API's own description."""
-    checks: Mapping[str, Callable[[Any], Awaitable[None]]] = field(default_factory=dict)
