@@ -48,6 +48,25 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
     return list(dict.fromkeys(_Comparison(old, new).node(old, new, "")))
 
 
+def ahead_of_readers(old: Schema, new: Schema) -> list[str]:
+    """Where `new` allows what a reader of `old` refuses: the fields' JSON Pointers.
+
+    That is no break: such a reader parks the event and handles it once it is updated. But it is
+    cheaper to update the readers first. A new field is not among them, since readers ignore it.
+    """
+    return list(
+        dict.fromkeys(
+            line.partition(":")[0]
+            for line in breaking_changes(new, old)
+            if not line.endswith(_READERS_LOSE)
+        )
+    )
+
+
+_READERS_LOSE: Final = ("readers may rely on it", "readers rely on it")
+"""How the sentences end that concern readers, not messages."""
+
+
 class _Comparison:
     """One walk through two schemas side by side; remembers which pairs of `$ref` it is inside."""
 

@@ -18,6 +18,9 @@ from keyturn_events.scalars import EventId, Line, Moment
 SCHEMA_BASE = "https://schemas.keyturn.example/events/"
 """Namespace of the `dataschema` attribute; an identifier, not a download address."""
 
+SPEC_VERSION = "1.0"
+"""The version of CloudEvents."""
+
 CONTENT_TYPE = "application/json"
 
 E = TypeVar("E", bound=Event)
@@ -33,7 +36,7 @@ class Envelope(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    specversion: str = Field(default="1.0", pattern=r"^1\.0$")
+    specversion: str = Field(default=SPEC_VERSION, pattern=r"^1\.0$")
     id: EventId
     source: Line
     type: Line

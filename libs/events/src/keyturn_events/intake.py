@@ -108,7 +108,11 @@ class CustomersUnmerged(
 class CustomerErased(
     CustomerEvent, type="keyturn.customer.erased.v1", topic=Topic.INTAKE_CUSTOMERS
 ):
-    """A person asked to be forgotten: every reader erases or pseudonymises what it holds."""
+    """A person asked to be forgotten: every reader erases or pseudonymises what it holds.
+
+    Told once for each id that the person has, those that were merged away included: a reader erases
+    what it holds under this id, whatever it has heard of merges so far.
+    """
 
     erasure_id: ErasureId
 

@@ -3,8 +3,9 @@
     python -m keyturn_events.publish [--check] [--against REF]
 
 Without `--check` the schemas are written. With it nothing is written, and the command fails when a
-written schema is stale or breaks what the committed one promised. Either way it fails when an
-example does not fit its type. It works on a checkout of the repository.
+written schema is stale. Either way it fails when an example does not fit its type, and when a class
+breaks what any version promised that was ever committed before REF, HEAD if not given: messages of
+all of them are stored, and are replayed. It works on a checkout of the repository with its history.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
@@ -26,7 +28,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import CoreSchema, core_schema
 
 from keyturn_events import CATALOGUE, SCHEMA_BASE, Envelope, Event, field_problems
-from keyturn_events.compatibility import Schema, breaking_changes
+from keyturn_events.compatibility import Schema, ahead_of_readers, breaking_changes
 
 PACKAGE: Final = Path(__file__).resolve().parents[2]
 """The checkout's `libs/events`."""
@@ -124,36 +126,107 @@ def _value(data: object) -> bytes | None:
     return None if data is None else json.dumps(data).encode()
 
 
-def broken_promises(committed: dict[str, Schema]) -> list[str]:
-    """What the classes break of the committed schemas, which are given by type name."""
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A schema, or an example, as some commit has it."""
+
+    name: str
+    """The event type."""
+    document: Mapping[str, Any]
+
+
+def broken_promises(schemas: Iterable[Committed], examples: Iterable[Committed]) -> list[str]:
+    """What the classes break of what was committed: a sentence each, with type and field."""
     broken = []
-    for name, old in committed.items():
-        if name not in CATALOGUE:
-            broken.append(f"{name}: type removed, but its messages exist; keep it beside its v+1")
+    for old in schemas:
+        if old.name not in CATALOGUE:
+            broken.append(
+                f"{old.name}: type removed, but its messages exist; keep it beside its v+1"
+            )
             continue
-        broken += [
-            f"{name} {change}" for change in breaking_changes(old, schema_of(CATALOGUE[name]))
-        ]
-    return broken
+        new = schema_of(CATALOGUE[old.name])
+        if old.document.get("x-topic", new["x-topic"]) != new["x-topic"]:
+            broken.append(
+                f"{old.name}: topic changed from {old.document['x-topic']} to {new['x-topic']},"
+                " but its messages and its readers are there"
+            )
+        broken += [f"{old.name} {change}" for change in breaking_changes(old.document, new)]
+    for old in examples:
+        if old.name in CATALOGUE:
+            broken += [f"{old.name} {change}" for change in _unread(old)]
+    return list(dict.fromkeys(broken))
 
 
-def committed_schemas(package: Path, ref: str) -> dict[str, Schema]:
-    """The schemas as committed at `ref`, by type name; empty where there is no such commit."""
-    listing = _git(package, "ls-tree", "--name-only", ref, "--", "schemas/")
-    names = [line for line in listing.splitlines() if line.endswith(".json")]
-    return {Path(name).stem: json.loads(_git(package, "show", f"{ref}:./{name}")) for name in names}
+def _unread(example: Committed) -> Iterator[str]:
+    """Why a class no longer reads an example that was committed, or no longer under its key."""
+    subject = example.document["attributes"]["subject"]
+    try:
+        event = CATALOGUE[example.name].read(subject, _value(example.document["data"]))
+    except ValidationError as error:
+        for problem in field_problems(error):
+            yield f"{problem.pointer or '/'}: a committed example is refused: {problem.detail}"
+        return
+    if event.subject != subject:
+        yield (
+            f"/: record key changed from {subject!r} to {event.subject!r} for a committed example;"
+            " events of one key would no longer keep their order"
+        )
+
+
+def widened(schemas: Iterable[Committed]) -> list[str]:
+    """Where a class says more than what was committed allowed: readers come first."""
+    return list(
+        dict.fromkeys(
+            f"{old.name} {pointer}: allows more than a committed version; update its readers before"
+            " its writers, or they park what they do not understand until they are"
+            for old in schemas
+            if old.name in CATALOGUE
+            for pointer in ahead_of_readers(old.document, schema_of(CATALOGUE[old.name]))
+        )
+    )
+
+
+def committed(package: Path, directory: str, ref: str) -> list[Committed]:
+    """Every version of the files of `directory` up to `ref`; none where there is no history."""
+    commits = _git(package, "rev-list", ref, "--", f"{directory}/").split()
+    blobs: dict[tuple[str, str], None] = {}
+    for commit in commits:
+        for line in _git(package, "ls-tree", commit, "--", f"{directory}/").splitlines():
+            _, _, blob, path = line.split(maxsplit=3)
+            if path.endswith(".json"):
+                blobs[Path(path).stem, blob] = None
+    texts = _contents(package, [blob for _, blob in blobs])
+    return [Committed(name, json.loads(texts[blob])) for name, blob in blobs]
+
+
+def _contents(directory: Path, blobs: Sequence[str]) -> dict[str, bytes]:
+    """The contents of git objects by their ids: one process for all."""
+    answer = _git_bytes(directory, "cat-file", "--batch", asked="\n".join(blobs))
+    contents = {}
+    while answer:
+        head, _, answer = answer.partition(b"\n")
+        blob, _, size = head.decode().split()
+        contents[blob], answer = answer[: int(size)], answer[int(size) + 1 :]
+    return contents
 
 
 def _git(directory: Path, *arguments: str) -> str:
+    return _git_bytes(directory, *arguments).decode()
+
+
+def _git_bytes(directory: Path, *arguments: str, asked: str = "") -> bytes:
     git = shutil.which("git")
     if git is None:
-        return ""
+        return b""
     try:
         done = subprocess.run(
-            [git, "-C", str(directory), *arguments], capture_output=True, text=True, check=True
+            [git, "-C", str(directory), *arguments],
+            input=asked.encode(),
+            capture_output=True,
+            check=True,
         )
     except subprocess.CalledProcessError:
-        return ""
+        return b""
     return done.stdout
 
 
@@ -188,7 +261,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m keyturn_events.publish")
     parser.add_argument("--check", action="store_true", help="write nothing; fail on any fault")
     parser.add_argument(
-        "--against", default="HEAD", metavar="REF", help="commit whose schemas must not be broken"
+        "--against",
+        default="HEAD",
+        metavar="REF",
+        help="commit up to which no version may be broken; on a branch, where it left the trunk",
     )
     options = parser.parse_args(arguments)
     schemas = PACKAGE / "schemas"
@@ -197,9 +273,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
     faults = [f"examples/{fault}" for fault in wrong_examples(PACKAGE / "examples")]
-    committed = committed_schemas(PACKAGE, options.against)
-    if committed:
-        faults += broken_promises(committed)
+    promised = committed(PACKAGE, "schemas", options.against)
+    if promised:
+        faults += broken_promises(promised, committed(PACKAGE, "examples", options.against))
+        for note in widened(promised):
+            sys.stdout.write(f"note: {note}\n")
     else:
         sys.stdout.write(f"no schemas are committed at {options.against}: none to compare with\n")
     if options.check:
