@@ -27,6 +27,7 @@ class Reason:
 
     id: str = "cause-1"
     at: datetime = AT
+    traceparent: str | None = None
 
     def derive_id(self, *parts: object) -> str:
         return str(uuid5(NAMESPACE_URL, "/".join([self.id, *map(str, parts)])))

@@ -265,9 +265,9 @@ def test_points_expire_when_their_last_day_is_over_in_the_clubs_own_zone() -> No
 
 
 def test_every_kind_of_entry_is_told_with_the_balances_after_it() -> None:
-    member, events = enrol(Membership("ann"), AT)
+    member, events = enrol(Membership("ann"), "ann", AT)
     assert told(events) == [MemberEnrolled]
-    assert enrol(member, AT + DAY) == (member, [])
+    assert enrol(member, "ann", AT + DAY) == (member, [])
     member, _ = award(member, entry_id="a", points=6_000, reason=PointsReason.PROMOTION, at=AT)
     assert member.tier is Tier.SILVER
     member, events = redeem(member, entry_id="s", points=500, reason=PointsReason.GIFT, at=AT)

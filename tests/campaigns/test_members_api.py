@@ -17,6 +17,7 @@ from keyturn_events.campaigns import (
     ReferralClawedBack,
     ReferralInvited,
     ReferralRewarded,
+    TierChanged,
 )
 from keyturn_events.intake import (
     CustomersMerged,
@@ -26,7 +27,7 @@ from keyturn_events.intake import (
     PurchaseSigned,
 )
 from keyturn_events.service_desk import SurveyAnswered
-from keyturn_events.vocabulary import PointsState
+from keyturn_events.vocabulary import PointsState, Tier
 
 Say = Callable[..., Message[Any]]
 
@@ -68,6 +69,19 @@ def lead(customer: str, code: str) -> LeadCaptured:
     )
 
 
+def answered(customer: str) -> SurveyAnswered:
+    return SurveyAnswered.model_validate(
+        {
+            "customer_id": customer,
+            "response_id": "r1",
+            "survey": "visit",
+            "survey_version": 1,
+            "touchpoint": "visit",
+            "low": False,
+        }
+    )
+
+
 class Club:
     """What an app does with members."""
 
@@ -89,6 +103,10 @@ class Club:
     async def balance(self, member: str = "ann") -> tuple[int, int]:
         body = await self.get(f"/members/{member}")
         return body["balance"], body["pending"]
+
+    async def tier(self, member: str) -> str:
+        tier: str = (await self.get(f"/members/{member}"))["tier"]
+        return tier
 
     async def code(self, customer: str = "ann") -> str:
         body = await self.get(f"/customers/{customer}/referral-code", "referrals:read")
@@ -247,6 +265,44 @@ async def test_after_a_merge_the_points_are_one_balance_and_after_an_un_merge_tw
     assert sum([(await club.balance("ann"))[0], (await club.balance("bob"))[0]]) == 20
 
 
+async def test_points_earned_under_a_merged_id_go_with_it_when_the_merge_was_wrong(
+    club: Club,
+) -> None:
+    await club.harness.receive(club.said(signed("ann")), club.said(signed("bob")))
+    merge = CustomersMerged(
+        customer_id="ann", merge_id="m1", merged_customer_id="bob", rule="phone"
+    )
+    await club.harness.receive(club.said(merge))
+    await club.harness.receive(club.said(answered("bob")))
+    assert await club.balance("ann") == await club.balance("bob") == (100, 0)
+    undo = CustomersUnmerged(customer_id="ann", merge_id="m1", restored_customer_id="bob")
+    await club.harness.receive(club.said(undo))
+    assert (await club.balance("ann"), await club.balance("bob")) == ((0, 0), (100, 0))
+    owners = await club.harness.rows("SELECT owner FROM timers")
+    assert [timer.owner for timer in owners] == ["member/bob"]
+
+
+async def test_two_members_who_are_one_person_have_the_tier_of_all_their_points(
+    club: Club,
+) -> None:
+    await club.harness.receive(club.said(signed("ann")), club.said(signed("bob")))
+    for member in ("ann", "bob"):
+        await club.post(f"/members/{member}/awards", {"points": 3_000, "reason": "promotion"})
+    merge = CustomersMerged(
+        customer_id="ann", merge_id="m1", merged_customer_id="bob", rule="phone"
+    )
+    await club.harness.receive(club.said(merge))
+    [rose] = await club.harness.published(TierChanged)
+    assert (rose.customer_id, rose.to_tier) == ("ann", Tier.SILVER)
+    assert [await club.tier(id) for id in ("ann", "bob")] == [
+        "silver",
+        "silver",
+    ]
+    undo = CustomersUnmerged(customer_id="ann", merge_id="m1", restored_customer_id="bob")
+    await club.harness.receive(club.said(undo))
+    assert [await club.tier(id) for id in ("ann", "bob")] == ["blue", "blue"]
+
+
 async def test_a_wrong_request_is_refused_and_says_why(club: Club) -> None:
     await club.harness.receive(club.said(signed("ann")))
     gift = {"points": 5, "reason": "survey"}
@@ -268,17 +324,8 @@ async def test_a_wrong_request_is_refused_and_says_why(club: Club) -> None:
 
 
 async def test_an_answered_survey_earns_points_once_even_before_the_contract(club: Club) -> None:
-    answered = SurveyAnswered.model_validate(
-        {
-            "customer_id": "ann",
-            "response_id": "r1",
-            "survey": "visit",
-            "survey_version": 1,
-            "touchpoint": "visit",
-            "low": False,
-        }
-    )
-    await club.harness.receive(club.said(answered), club.said(answered, id="again"))
+    answer = answered("ann")
+    await club.harness.receive(club.said(answer), club.said(answer, id="again"))
     refused = await club.post("/members/ann/redemptions", {"points": 10})
     assert refused.status_code == 404
     await club.harness.receive(club.said(signed("ann")))

@@ -284,12 +284,58 @@ def test_an_un_merge_gives_the_reward_that_the_merge_had_taken(
     assert outcome(file)[:5] == (ACCEPTED, None, "p-friend", 0, 10_000)
 
 
+def test_a_wrong_merge_takes_a_reward_only_until_it_is_undone(
+    after: Callable[..., tuple[CustomerFile, list[Event]]],
+) -> None:
+    merge = CustomersMerged(
+        customer_id="owner", merge_id="m1", merged_customer_id="friend", rule="phone"
+    )
+    undo = CustomersUnmerged(customer_id="owner", merge_id="m1", restored_customer_id="friend")
+    for order in permutations(
+        [signed("owner"), lead(), signed("friend", referral_code=CODE), merge, undo]
+    ):
+        file, events = after(*order)
+        assert outcome(file)[:5] == (ACCEPTED, None, "p-friend", 0, 10_000)
+        rewards = {rewarded.entry_id for rewarded in of(ReferralRewarded, events)}
+        assert len(rewards) == len(of(ReferralClawedBack, events)) + 1
+
+
+def test_of_two_codes_the_one_that_a_friend_came_with_first_earns_the_reward(
+    after: Callable[..., tuple[CustomerFile, list[Event]]],
+) -> None:
+    [others, *_] = candidates("other")
+    for order in permutations(
+        [
+            signed("owner"),
+            signed("other"),
+            lead(),
+            lead(referral_code=others, captured_at=AT + DAY),
+            signed("friend", lead_id="lead-1"),
+        ]
+    ):
+        file, _ = after(*order)
+        rewarded = {r.code: r.reward is not None for r in file.referrals.values()}
+        assert rewarded == {CODE: True, others: False}
+        assert [file.membership(id).pending for id in ("owner", "other")] == [10_000, 0]
+
+
 def test_an_owner_who_was_forgotten_recommends_nobody_any_more(
     after: Callable[..., tuple[CustomerFile, list[Event]]],
 ) -> None:
-    _, events = after(signed("owner"), CustomerErased(customer_id="owner", erasure_id="e1"), lead())
-    [refused] = of(ReferralRefused, events)
-    assert refused.reason is ReferralRefusal.NOT_AN_OWNER
+    erased = CustomerErased(customer_id="owner", erasure_id="e1")
+    later = lead(captured_at=AT + DAY)
+    for order in permutations([signed("owner"), erased, later]):
+        file, _ = after(*order)
+        assert outcome(file)[:2] == (REFUSED, ReferralRefusal.NOT_AN_OWNER)
+
+
+def test_whom_an_owner_recommended_before_they_were_forgotten_stays_recommended(
+    after: Callable[..., tuple[CustomerFile, list[Event]]],
+) -> None:
+    erased = CustomerErased(customer_id="owner", erasure_id="e1")
+    for order in permutations([signed("owner"), erased, lead(captured_at=AT - DAY)]):
+        file, _ = after(*order)
+        assert outcome(file)[:2] == (ACCEPTED, None)
 
 
 def test_a_code_is_always_the_same_and_is_known_however_it_is_typed() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 from hypothesis import given
@@ -350,12 +351,49 @@ def test_erasure_leaves_nothing_and_nobody_comes_back(
     world.hear(registered("ann", _couple()))
     world.hear(registered("bea", _couple()))
     world.hear(MERGED, AT + DAY)
-    erasure = CustomerErased(customer_id="ann", erasure_id="x1")
-    assert world.hear(erasure, AT + 2 * DAY) == []
+    for customer_id in ("ann", "bea"):
+        world.hear(CustomerErased(customer_id=customer_id, erasure_id="x1"), AT + 2 * DAY)
     for customer_id in ("ann", "bea"):
         assert world.hear(captured(customer_id), AT + 3 * DAY) == []
         assert set(world.files[customer_id].facts) == {"erased"}
         assert world.files[customer_id].standing == Standing()
+
+
+def test_an_erasure_of_one_id_takes_nothing_from_somebody_who_was_taken_for_them(
+    models: Models, reason: Callable[..., Any]
+) -> None:
+    erasure = CustomerErased(customer_id="ann", erasure_id="x1")
+    for order in permutations([MERGED, UNMERGED, erasure]):
+        world = World(models, reason)
+        world.hear(registered("bea", _couple()))
+        for event in order:
+            world.hear(event, AT + DAY * (1 + [MERGED, UNMERGED].count(event)))
+        assert set(world.files["ann"].facts) == {"erased"}
+        assert world.segment("bea") == "dual-income-couple"
+
+
+def test_who_is_dormant_after_an_un_merge_is_so_since_their_own_silence(
+    models: Models, reason: Callable[..., Any]
+) -> None:
+    world = World(models, reason)
+    world.hear(captured("ann"))
+    world.hear(captured("bea"), AT + 100 * DAY)
+    world.hear(MERGED, AT + 200 * DAY)
+    world.fire(movement.SILENCE, "ann", AT + 365 * DAY)
+    world.fire(movement.SILENCE, "ann", AT + 465 * DAY)
+    assert world.standing("ann").dormant_since == AT + 465 * DAY
+    world.hear(UNMERGED, AT + 470 * DAY)
+    assert world.standing("ann").dormant_since == AT + 365 * DAY
+
+
+def test_a_wrong_merge_makes_nobody_older(models: Models, reason: Callable[..., Any]) -> None:
+    world = World(models, reason)
+    world.hear(registered("bea", _couple(date(2024, 6, 1))))
+    world.hear(MERGED, AT + DAY)
+    world.hear(captured("ann"), datetime(2027, 7, 1, tzinfo=UTC))
+    world.hear(UNMERGED, AT + 2 * DAY)
+    assert world.segment("bea") == "couple-with-infant"
+    assert world.standing("bea").as_of == AT + 2 * DAY
 
 
 def test_a_timer_of_somebody_merged_meanwhile_does_nothing(

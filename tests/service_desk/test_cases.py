@@ -362,7 +362,16 @@ def test_a_message_without_reference_is_doubled_for_half_an_hour() -> None:
 def test_a_forgotten_case_keeps_its_figures_and_none_of_its_words() -> None:
     case = opened(source_reference="wx-1", description="my neighbour shouts")
     case, _ = handling.tell_owner(case, TellOwner("case-1", None, "Dear Ann"), now(MONDAY))
-    case, (event,) = handling.forget(case, "ann", MONDAY + HOUR)
+    case, (event,) = handling.forget(case, now(MONDAY + HOUR))
     assert isinstance(event, ComplaintClosed)
     assert (case.description, case.source_reference, case.notes[0].text) == ("", None, "")
     assert case.category == "quality.leak"
+
+
+def test_what_was_due_before_somebody_was_forgotten_happened_however_late_its_timer() -> None:
+    a_month_on = now(MONDAY + timedelta(days=30))
+    forgotten, events = handling.forget(opened(), a_month_on)
+    in_time, _ = cases.advance(opened(), a_month_on)
+    assert forgotten.escalations == in_time.escalations != ()
+    assert isinstance(events[-1], ComplaintClosed)
+    assert handling.forget(in_time, a_month_on)[0] == forgotten

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from keyturn_chassis.inputs import Cause
 from keyturn_events import Event, Refusal
 from keyturn_events.intake import CustomerErased
+from keyturn_events.segmentation import CustomerSegmented
 from keyturn_events.service_desk import (
     HandoverCancelled,
     HandoverCompleted,
@@ -19,9 +21,10 @@ from keyturn_events.service_desk import (
     HandoverRescheduled,
 )
 from keyturn_events.vocabulary import CancellationReason, Gate, GateRefusal, Severity
+from service_desk.domain import customers
 from service_desk.domain.calendar import BusinessCalendar
 from service_desk.domain.communities import Community
-from service_desk.domain.customers import Family
+from service_desk.domain.customers import Customer, Family
 from service_desk.domain.files import HomeFile, PersonFile
 from service_desk.domain.gates import (
     PassGate,
@@ -188,6 +191,36 @@ def test_what_is_said_later_about_completion_counts_however_it_arrives(
     ends = {tell(None, office, *order)[0].required_handover() for order in permutations(facts)}
     (end,) = ends
     assert end.handover_on == date(2027, 5, 31)
+
+
+def test_the_contract_says_whose_home_it_is_whoever_was_heard_of_first(
+    office: BusinessCalendar, signed: Facts, moved: Facts
+) -> None:
+    facts = [(signed(customer_id="bea"), AT), (moved(date(2027, 4, 30)), AT + DAY)]
+    ends = {tell(None, office, *order)[0].required_handover() for order in permutations(facts)}
+    (end,) = ends
+    assert (end.customer_id, end.handover_on) == ("bea", date(2027, 4, 30))
+
+
+def test_a_home_is_in_the_zone_of_its_own_contract_whatever_others_say_of_the_community(
+    office: BusinessCalendar, signed: Facts
+) -> None:
+    other, _ = tell(None, office, (signed("p2", community_time_zone="Asia/Hong_Kong"), AT))
+    file, _ = tell(replace(other, handover=None), office, (signed(), AT))
+    assert file.required_handover().zone == "Asia/Shanghai"
+
+
+def test_a_segment_that_is_heard_of_after_an_erasure_is_not_kept() -> None:
+    segmented = CustomerSegmented(
+        customer_id="ann",
+        model="pulte",
+        model_version=1,
+        to_segment="empty-nester",
+        rule="children-moved-out",
+        caused_by="e1",
+    )
+    kept = customers.segmented(customers.erased(Customer("ann")), segmented, AT, None)
+    assert kept == Customer("ann", erased=True)
 
 
 def test_gates_pass_in_order_until_the_household_has_its_keys(planned: Handover) -> None:

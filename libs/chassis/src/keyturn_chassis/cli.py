@@ -20,6 +20,7 @@ from keyturn_chassis.asyncapi import asyncapi_yaml
 from keyturn_chassis.auth import LocalIssuer
 from keyturn_chassis.database import Database
 from keyturn_chassis.dead_letters_cli import dead_letters_cli
+from keyturn_chassis.rebuild import rebuild
 from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.service import Service
 from keyturn_chassis.settings import Settings
@@ -49,6 +50,8 @@ def command_line(service: Service) -> typer.Typer:
     _documents(cli, service)
     _token(cli, service)
     cli.add_typer(dead_letters_cli(partial(_with_runtime, service)), name="dead-letters")
+    if service.derived:
+        _rebuild(cli, service)
     for extra in service.commands:
         cli.add_typer(extra)
     return cli
@@ -92,6 +95,26 @@ def _processes(cli: typer.Typer, service: Service) -> None:
 
         applied = asyncio.run(work())
         typer.echo(f"applied: {', '.join(applied)}" if applied else "nothing to apply")
+
+
+def _rebuild(cli: typer.Typer, service: Service) -> None:
+    @cli.command(name="rebuild")
+    def rebuild_store() -> None:
+        """Fill an empty, migrated database from the first event on; nothing is published."""
+        told = -1
+
+        def progress(read: int, of: int) -> None:
+            nonlocal told
+            percent = 100 * read // of
+            if percent > told:
+                told = percent
+                typer.echo(f"{percent:3} %  {read:,} of {of:,} records")
+
+        done = _with_runtime(service, lambda runtime: rebuild(runtime, progress))
+        typer.echo(
+            f"rebuilt from {done.records:,} records; {done.timers:,} timers fired;"
+            f" {done.parked:,} records parked or waiting; nothing was published"
+        )
 
 
 def _documents(cli: typer.Typer, service: Service) -> None:

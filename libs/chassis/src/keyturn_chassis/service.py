@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import typer
 from fastapi import APIRouter
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyturn_chassis.inputs import Input
@@ -87,5 +87,8 @@ class Service:
     migrations: Path
     tasks: Sequence[Task] = ()
     commands: Sequence[typer.Typer] = ()
+    derived: Sequence[Table] = ()
+    """The tables that follow from events alone. Where there are any, nothing but events decides on
+    them, and the command `rebuild` fills them anew from the first event."""
     scopes: Mapping[str, str] = field(default_factory=dict)
     """What each OAuth 2 scope allows, for the API's own description."""

@@ -15,8 +15,9 @@ from campaigns.domain.ledger import Entry
 from campaigns.domain.policy import Policy
 from campaigns.domain.sending import Send
 from campaigns.domain.template import Template
-from campaigns.store.documents import CAMPAIGN, ENTRY, MEMBER, POLICY, SEND, TEMPLATE, MemberRecord
+from campaigns.store.documents import CAMPAIGN, ENTRY, MEMBER, POLICY, SEND, TEMPLATE
 from keyturn_chassis.pagination import Keyset
+from keyturn_events.vocabulary import Tier
 
 by_code: Final = Keyset(tuple[str])
 newest_message_first: Final = Keyset(tuple[datetime, str])
@@ -115,7 +116,8 @@ class MemberView:
     """A member, with balances that are the sums of their entries."""
 
     member_id: str
-    record: MemberRecord
+    tier: Tier
+    enrolled_at: datetime | None
     balance: int
     pending: int
 
@@ -125,15 +127,14 @@ async def member(connection: AsyncConnection, member_id: str) -> MemberView | No
     root = await _one(connection, "SELECT root FROM people WHERE customer_id = :id", id=member_id)
     surviving = member_id if root is None else root.root
     ids = await ids_of(connection, member_id)
-    row = await _one(
-        connection,
-        "SELECT document FROM members WHERE customer_id = ANY(CAST(:ids AS text[]))"
-        " ORDER BY customer_id <> :surviving, customer_id LIMIT 1",
-        ids=ids,
-        surviving=surviving,
+    rows = await connection.execute(
+        text("SELECT document FROM members WHERE customer_id = ANY(CAST(:ids AS text[]))"),
+        {"ids": ids},
     )
-    if row is None:
+    records = [MEMBER.validate_python(row.document) for row in rows]
+    if not records:
         return None
+    enrolled = (record.enrolled_at for record in records if record.enrolled_at is not None)
     sums = await _one(
         connection,
         "SELECT coalesce(sum(active), 0) AS active, coalesce(sum(pending), 0) AS pending"
@@ -141,7 +142,11 @@ async def member(connection: AsyncConnection, member_id: str) -> MemberView | No
         ids=ids,
     )
     return MemberView(
-        surviving, MEMBER.validate_python(row.document), int(sums.active), int(sums.pending)
+        surviving,
+        records[0].tier,
+        min(enrolled, default=None),
+        int(sums.active),
+        int(sums.pending),
     )
 
 

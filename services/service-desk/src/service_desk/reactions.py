@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from keyturn_chassis.inputs import Cause, TimerFired
@@ -18,9 +17,8 @@ from keyturn_events.intake import (
 )
 from keyturn_events.segmentation import CustomerSegmented
 from service_desk.domain import cases, communities, customers, handling, handovers, satisfaction
-from service_desk.domain.cases import Case, Circumstances
+from service_desk.domain.cases import Circumstances
 from service_desk.domain.files import CaseFile, HomeFile, PersonFile
-from service_desk.domain.handovers import Handover
 from service_desk.store.needs import CASE_DEADLINE
 
 reactions = Reactions()
@@ -36,9 +34,10 @@ def plan_handover(
         file.handover,
         event,
         file.template,
-        community.time_zone or communities.DEFAULT_ZONE,
+        # Not what other purchases told of the community: they may be heard of later.
+        community.zone or event.community_time_zone or communities.DEFAULT_ZONE,
         file.family.survivor(event.customer_id).customer_id,
-        erased=file.family.erased(event.customer_id),
+        erased=file.family.of(event.customer_id).erased,
         at=cause.at,
     )
     return replace(file, handover=handover, community=community), events
@@ -70,7 +69,7 @@ def join_customers(
 ) -> tuple[PersonFile, list[Event]]:
     """Two ids are one person: what is said of either concerns the survivor."""
     merged = customers.merged(file.family.of(event.merged_customer_id), event, cause.at)
-    return _forget_if_erased(replace(file, family=file.family.with_(merged)), cause)
+    return replace(file, family=file.family.with_(merged)), []
 
 
 @reactions.on(CustomersUnmerged)
@@ -86,9 +85,32 @@ def part_customers(
 def forget_customer(
     file: PersonFile, event: CustomerErased, cause: Cause
 ) -> tuple[PersonFile, list[Event]]:
-    """A person asked to be forgotten: their words go, the records of homes stay."""
-    erased = replace(file.family.of(event.customer_id), erased=True, segments={})
-    return _forget_if_erased(replace(file, family=file.family.with_(erased)), cause)
+    """A person asked to be forgotten: their words go, the records of homes stay.
+
+    It is told of every id that the person has, and takes what is kept under that id: what goes
+    does not depend on when a merge is heard of.
+    """
+    customer_id = event.customer_id
+    erased = customers.erased(file.family.of(customer_id))
+    owner_id = file.family.survivor(customer_id).customer_id
+    events: list[Event] = []
+    plans = []
+    for handover in file.handovers:
+        plan, said = handovers.erase(handover, owner_id)
+        plans.append(plan)
+        events += said
+    complaints = []
+    for case, calendar in file.cases:
+        left, said = handling.forget(case, Circumstances(calendar, owner_id, cause.at))
+        complaints.append((left, calendar))
+        events += said
+    forgotten = PersonFile(
+        family=file.family.with_(erased),
+        handovers=tuple(plans),
+        cases=tuple(complaints),
+        responses=tuple(satisfaction.forget(response) for response in file.responses),
+    )
+    return forgotten, events
 
 
 @reactions.on(CustomerSegmented)
@@ -96,7 +118,8 @@ def note_segment(
     file: PersonFile, event: CustomerSegmented, cause: Cause
 ) -> tuple[PersonFile, list[Event]]:
     """A customer's segment decides how soon their next case is taken up."""
-    customer = customers.segmented(file.family.of(event.customer_id), event, cause.at)
+    customer = file.family.of(event.customer_id)
+    customer = customers.segmented(customer, event, cause.at, cause.recorded_at)
     return replace(file, family=file.family.with_(customer)), []
 
 
@@ -107,37 +130,3 @@ def let_time_pass(file: CaseFile, timer: TimerFired, _: Cause) -> tuple[CaseFile
     owner_id = file.family.survivor(case.customer_id).customer_id
     case, events = cases.advance(case, Circumstances(file.calendar, owner_id, timer.due_at))
     return file.with_case(case), events
-
-
-def _forget_if_erased(file: PersonFile, cause: Cause) -> tuple[PersonFile, list[Event]]:
-    family = file.family
-    events: list[Event] = []
-
-    def homes() -> Iterator[Handover]:
-        for handover in file.handovers:
-            if not family.erased(handover.customer_id):
-                yield handover
-                continue
-            owner_id = family.survivor(handover.customer_id).customer_id
-            left, said = handovers.erase(handover, owner_id)
-            events.extend(said)
-            yield left
-
-    def complaints() -> Iterator[Case]:
-        for case in file.cases:
-            if not family.erased(case.customer_id):
-                yield case
-                continue
-            owner_id = family.survivor(case.customer_id).customer_id
-            left, said = handling.forget(case, owner_id, cause.at)
-            events.extend(said)
-            yield left
-
-    responses = (
-        satisfaction.forget(response) if family.erased(response.customer_id) else response
-        for response in file.responses
-    )
-    file = replace(
-        file, handovers=tuple(homes()), cases=tuple(complaints()), responses=tuple(responses)
-    )
-    return file, events

@@ -42,8 +42,8 @@ async def read_member(member_id: IdPath, connection: Reading, _: MemberReader) -
         raise desk.no_member()
     return MemberBody(
         member_id=view.member_id,
-        tier=view.record.tier,
-        enrolled_at=view.record.enrolled_at,
+        tier=view.tier,
+        enrolled_at=view.enrolled_at,
         balance=view.balance,
         pending=view.pending,
     )

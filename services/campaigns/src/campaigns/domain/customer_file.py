@@ -6,19 +6,15 @@ referrals and messages are found by any of their ids.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from campaigns.domain.campaign import Campaign, Entered
-from campaigns.domain.membership import Membership
-from campaigns.domain.people import Person
+from campaigns.domain.membership import Membership, apart, together
+from campaigns.domain.people import Merge, Person
 from campaigns.domain.referral import Referral
 from campaigns.domain.sending import Send
 from campaigns.domain.standing import Standing, standing
-
-_LONGEST_CHAIN: Final = 100
-"""Merges of merges that are followed; more would be a circle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class CustomerFile:
     referrals: Mapping[str, Referral] = field(default_factory=dict)
     """Those that concern the customer, as the one who recommended or the one who came."""
     memberships: Mapping[str, Membership] = field(default_factory=dict)
-    """By surviving id."""
+    """What each id has of its own in the club."""
 
     @property
     def customer(self) -> Standing:
@@ -56,16 +52,27 @@ class CustomerFile:
         return self.people.get(customer_id) or Person(customer_id)
 
     def membership(self, root: str) -> Membership:
-        """The membership of a person, not enrolled when they are no member."""
-        return self.memberships.get(root) or Membership(root)
+        """The membership of a person: what all their ids have. Not enrolled if they are no member.
+
+        An id keeps through a merge what is its own, so that an un-merge has nothing to divide.
+        """
+        return together(root, self.members().get(root, ()))
+
+    def members(self) -> Mapping[str, Sequence[Membership]]:
+        """By surviving id, what each id of a person has of its own."""
+        members: dict[str, list[Membership]] = {}
+        for key in sorted(self.memberships):
+            root = root_of(self.people, key)
+            members.setdefault(root, []).append(self.memberships[key])
+        return members
 
     def with_person(self, person: Person) -> CustomerFile:
         """The file with a record as it now is."""
         return replace(self, people={**self.people, person.customer_id: person})
 
     def with_membership(self, member: Membership) -> CustomerFile:
-        """The file with a membership as it now is."""
-        return replace(self, memberships={**self.memberships, member.member_id: member})
+        """The file with a person's membership as it now is."""
+        return replace(self, memberships={**self.memberships, **apart(member)})
 
     def with_referral(self, referral: Referral) -> CustomerFile:
         """The file with a referral as it now is."""
@@ -77,11 +84,16 @@ class CustomerFile:
 
 
 def root_of(people: Mapping[str, Person], customer_id: str) -> str:
-    """The surviving id of the person to whom `customer_id` belongs."""
+    """The surviving id of the person to whom `customer_id` belongs.
+
+    Merges that go round in a circle leave the survivor of the latest of them.
+    """
+    passed: dict[str, Merge] = {}
     current = customer_id
-    for _ in range(_LONGEST_CHAIN):
-        person = people.get(current)
-        if person is None or person.merged_into is None:
-            return current
-        current = person.merged_into
-    return min(customer_id, current)
+    while (person := people.get(current)) is not None and (merge := person.merge) is not None:
+        if current in passed:
+            circle = list(passed)[list(passed).index(current) :]
+            return max(passed[key] for key in circle).into
+        passed[current] = merge
+        current = merge.into
+    return current

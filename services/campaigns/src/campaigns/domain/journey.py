@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from campaigns.domain import membership, people
 from campaigns.domain.campaign import ONLY_OCCURRENCE, Reentry, entries
-from campaigns.domain.customer_file import CustomerFile
+from campaigns.domain.customer_file import CustomerFile, root_of
 from campaigns.domain.identity import derive
 from campaigns.domain.occasion import Occasion
 from campaigns.domain.people import Consent, Contact, Open
@@ -18,7 +18,7 @@ from campaigns.domain.programme import PROGRAMME
 from campaigns.domain.referral import Capture, Referral, referral_id, with_capture
 from campaigns.domain.referral_codes import normalised
 from campaigns.domain.referral_settlement import invite, settle
-from campaigns.domain.sending import plan, released
+from campaigns.domain.sending import contact_told, plan, released
 from keyturn_events import CustomerEvent, Event, intake, service_desk
 from keyturn_events.vocabulary import PointsReason
 
@@ -49,20 +49,23 @@ def contact_changed(file: CustomerFile, event: intake.ContactChanged, cause: Occ
         time_zone=event.time_zone,
     )
     person = people.with_contact(file.record(event.customer_id), contact, cause.at)
-    return file.with_person(person), []
+    return _reachable(file.with_person(person), cause), []
 
 
 def contact_erased(file: CustomerFile, event: intake.ContactErased, cause: Occasion) -> Heard:
     """A tombstone: the copy goes."""
     person = people.with_contact(file.record(event.customer_id), None, cause.at)
-    return file.with_person(person), []
+    return _reachable(file.with_person(person), cause), []
 
 
 def customer_erased(file: CustomerFile, event: intake.CustomerErased, cause: Occasion) -> Heard:
-    """Nothing personal stays with any id of the person; ledger and referrals stay, under ids."""
-    for record in (file.record(event.customer_id), *file.customer.records):
-        file = file.with_person(people.erased(record, cause.at))
-    return file, []
+    """Nothing personal stays with this id; ledger and referrals stay, under ids.
+
+    It is told of every id that the person has: what goes does not depend on when a merge is heard
+    of. Until the last is told, nobody writes to the person any more.
+    """
+    file = file.with_person(people.erased(file.record(event.customer_id), cause.at))
+    return settle(_reachable(file, cause), cause)
 
 
 def customers_merged(file: CustomerFile, event: intake.CustomersMerged, cause: Occasion) -> Heard:
@@ -70,7 +73,7 @@ def customers_merged(file: CustomerFile, event: intake.CustomersMerged, cause: O
     merged = people.merged(
         file.record(event.merged_customer_id), event.customer_id, event.merge_id, cause.at
     )
-    return settle(file.with_person(merged), cause)
+    return _regrouped(file, _reachable(file.with_person(merged), cause), cause)
 
 
 def customers_unmerged(
@@ -78,7 +81,7 @@ def customers_unmerged(
 ) -> Heard:
     """They are two again."""
     restored = people.unmerged(file.record(event.restored_customer_id), event.merge_id)
-    return settle(file.with_person(restored), cause)
+    return _regrouped(file, file.with_person(restored), cause)
 
 
 def consent_changed(file: CustomerFile, event: intake.ConsentChanged, cause: Occasion) -> Heard:
@@ -184,6 +187,7 @@ def survey_answered(
         reason=PointsReason.SURVEY,
         at=cause.at,
         caused_by=cause.id,
+        holder=event.customer_id,
     )
     file, events = follow(file.with_membership(member), event, cause)
     return file, [*earned, *events]
@@ -193,8 +197,21 @@ def follow(file: CustomerFile, event: CustomerEvent, cause: Occasion) -> Heard:
     """What follows from any event: campaigns stopped, referrals settled, campaigns entered."""
     file, events = settle(_stopped(file, event, cause), cause)
     found = entries(file.campaigns, event, event_id=cause.id, at=cause.at, entered=file.entered)
-    planned = [send for entry in found for send in plan(entry, file.customer.customer_id)]
+    planned = [
+        send
+        for entry in found
+        for send in plan(entry, file.customer.customer_id, cause.traceparent)
+    ]
     return file.with_sends(*planned), events
+
+
+def _regrouped(before: CustomerFile, after: CustomerFile, cause: Occasion) -> Heard:
+    """Who is whom has changed: the tiers of those concerned, then their referrals."""
+    tiers: list[Event] = []
+    for root in sorted({root_of(after.people, key) for key in after.people}):
+        tiers += membership.tier_moved(before.membership(root), after.membership(root))
+    file, events = settle(after, cause)
+    return file, [*tiers, *events]
 
 
 def _stopped(file: CustomerFile, event: Event, cause: Occasion) -> CustomerFile:
@@ -214,6 +231,12 @@ def _stopped(file: CustomerFile, event: Event, cause: Occasion) -> CustomerFile:
 
 def _released(file: CustomerFile, cause: Occasion) -> CustomerFile:
     return replace(file, sends={key: released(send, cause.at) for key, send in file.sends.items()})
+
+
+def _reachable(file: CustomerFile, cause: Occasion) -> CustomerFile:
+    """Whoever is written to is known now, or known to be nobody: what waited for that goes on."""
+    sends = {key: contact_told(send, cause.at) for key, send in file.sends.items()}
+    return replace(file, sends=sends)
 
 
 def _in_community(

@@ -58,6 +58,8 @@ class Entry:
     active_from: datetime | None = None
     expires_on: date | None = None
     caused_by: str | None = None
+    holder: str | None = None
+    """The customer id that it is booked under; the member's own when None."""
 
     def __post_init__(self) -> None:
         if sum(posting.points for posting in self.postings) != 0:
@@ -140,6 +142,7 @@ def earn(
     active_from: datetime | None = None,
     expires_on: date | None = None,
     caused_by: str | None = None,
+    holder: str | None = None,
 ) -> Entry | None:
     """Give a lot of points, pending until `active_from` if that is set.
 
@@ -157,6 +160,7 @@ def earn(
         active_from=active_from,
         expires_on=expires_on,
         caused_by=caused_by,
+        holder=holder,
     )
 
 
@@ -177,6 +181,7 @@ def activate(entries: Sequence[Entry], lot_id: str, *, entry_id: str, at: dateti
         ),
         expires_on=lot.expires_on,
         caused_by=given.caused_by,
+        holder=given.holder,
     )
 
 
@@ -216,14 +221,16 @@ def expire(entries: Sequence[Entry], lot_id: str, *, entry_id: str, at: datetime
     lot = _lot(entries, lot_id)
     if lot is None or lot.closed or _known(entries, entry_id):
         return None
+    given = _given(entries, lot_id)
     rest = max(0, min(lot.active, balance(entries)))
     return Entry(
         entry_id,
         EntryKind.EXPIRE,
-        _given(entries, lot_id).reason,
+        given.reason,
         at,
         (Posting(Account.ACTIVE, lot_id, -rest), Posting(Account.EXPIRED, lot_id, rest)),
         expires_on=lot.expires_on,
+        holder=given.holder,
     )
 
 
@@ -259,7 +266,14 @@ def reverse(
             pointer="/entry_id",
         )
     return Entry(
-        entry_id, EntryKind.REVERSE, reason, at, postings, reverses=reversed_id, caused_by=caused_by
+        entry_id,
+        EntryKind.REVERSE,
+        reason,
+        at,
+        postings,
+        reverses=reversed_id,
+        caused_by=caused_by,
+        holder=None if original is None else original.holder,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypedDict
@@ -47,9 +47,19 @@ class Membership:
     """One member; `entries` are all of the ledger's that are theirs, in the order of writing."""
 
     member_id: str
-    enrolled_at: datetime | None = None
-    tier: Tier = Tier.BLUE
+    enrolled: Mapping[str, datetime] = field(default_factory=dict)
+    """Since when, by the customer id under which they became a member."""
     entries: tuple[Entry, ...] = ()
+
+    @property
+    def enrolled_at(self) -> datetime | None:
+        """Since when they are a member; None when they are none."""
+        return min(self.enrolled.values(), default=None)
+
+    @property
+    def tier(self) -> Tier:
+        """The tier that their entries amount to."""
+        return tier_of(self.entries)
 
     @property
     def balance(self) -> int:
@@ -62,11 +72,41 @@ class Membership:
         return ledger.pending(self.entries)
 
 
-def enrol(member: Membership, at: datetime) -> tuple[Membership, list[Event]]:
-    """Make a customer a member; nothing, if they are one."""
+def together(member_id: str, own: Iterable[Membership]) -> Membership:
+    """The membership of a person from what each of their ids has of its own."""
+    own = list(own)
+    return Membership(
+        member_id,
+        {key: at for each in own for key, at in each.enrolled.items()},
+        tuple(entry for each in own for entry in each.entries),
+    )
+
+
+def apart(member: Membership) -> dict[str, Membership]:
+    """What each id of a person has of its own; the reverse of `together`."""
+    entries: dict[str, list[Entry]] = {}
+    for entry in member.entries:
+        entries.setdefault(entry.holder or member.member_id, []).append(entry)
+    return {
+        key: Membership(
+            key,
+            {key: member.enrolled[key]} if key in member.enrolled else {},
+            tuple(entries.get(key, ())),
+        )
+        for key in {member.member_id} | member.enrolled.keys() | entries.keys()
+    }
+
+
+def enrol(member: Membership, customer_id: str, at: datetime) -> tuple[Membership, list[Event]]:
+    """Make a customer a member under this id; nothing is said if the person is one already.
+
+    They are one since the earliest of all that made them one, whichever is heard first.
+    """
+    since = min(member.enrolled.get(customer_id, at), at)
+    enrolled = replace(member, enrolled={**member.enrolled, customer_id: since})
     if member.enrolled_at is not None:
-        return member, []
-    return replace(member, enrolled_at=at), [
+        return enrolled, []
+    return enrolled, [
         MemberEnrolled(customer_id=member.member_id, member_id=member.member_id, tier=member.tier)
     ]
 
@@ -80,8 +120,12 @@ def award(
     at: datetime,
     active_from: datetime | None = None,
     caused_by: str | None = None,
+    holder: str | None = None,
 ) -> tuple[Membership, list[Event]]:
-    """Give a lot of points, which expire with the day that the programme says."""
+    """Give a lot of points, which expire with the day that the programme says.
+
+    `holder` is the customer id that earned them, which keeps them through merges and un-merges.
+    """
     expires_on = _years_later((active_from or at).date(), PROGRAMME.points_hold_years)
     entry = ledger.earn(
         member.entries,
@@ -93,6 +137,7 @@ def award(
         active_from=active_from,
         expires_on=expires_on,
         caused_by=caused_by,
+        holder=holder or member.member_id,
     )
     return _written(member, entry)
 
@@ -139,7 +184,7 @@ def lot_due(member: Membership, deadline: LotDeadline) -> tuple[Membership, list
 
 
 def deadlines(member: Membership) -> list[LotDeadline]:
-    """When a lot of this member becomes active, or expires."""
+    """When a lot of this member, or of one id of theirs, becomes active, or expires."""
     found = []
     for lot in ledger.lots(member.entries):
         if lot.pending > 0 and lot.active_from is not None:
@@ -176,23 +221,26 @@ def _written(member: Membership, entry: Entry | None) -> tuple[Membership, list[
     """The member with one more entry, and what it is called in events."""
     if entry is None:
         return member, []
+    entry = replace(entry, holder=entry.holder or member.member_id)
     after = replace(member, entries=(*member.entries, entry))
-    events = _told(after, entry)
-    tier = tier_of(after.entries)
-    if tier is not member.tier:
-        rising = list(PROGRAMME.tiers)
-        rose = rising.index(tier) > rising.index(member.tier)
-        events.append(
-            TierChanged(
-                customer_id=member.member_id,
-                member_id=member.member_id,
-                from_tier=member.tier,
-                to_tier=tier,
-                reason=TierReason.POINTS if rose else TierReason.REVERSAL,
-            )
+    return after, [*_told(after, entry), *tier_moved(member, after)]
+
+
+def tier_moved(before: Membership, after: Membership) -> list[Event]:
+    """What is said when a member has risen or fallen to another tier."""
+    if after.tier is before.tier:
+        return []
+    rising = list(PROGRAMME.tiers)
+    rose = rising.index(after.tier) > rising.index(before.tier)
+    return [
+        TierChanged(
+            customer_id=after.member_id,
+            member_id=after.member_id,
+            from_tier=before.tier,
+            to_tier=after.tier,
+            reason=TierReason.POINTS if rose else TierReason.REVERSAL,
         )
-        after = replace(after, tier=tier)
-    return after, events
+    ]
 
 
 class _Facts(TypedDict):

@@ -19,6 +19,11 @@ class Occasion(Protocol):
         """Business time."""
         ...
 
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that the input belongs to: carried along, never looked at."""
+        ...
+
     def derive_id(self, *parts: object) -> str:
         """An id that is the same whenever the same input is decided again."""
         ...

@@ -1,7 +1,7 @@
 """What campaigns knows of a person: contact points, consents, and what bears on writing to them.
 
 Each customer id has its own record and keeps it through a merge; who is one person is told by
-`merged_into`, and what holds for the person is read from all their records together (standing.py).
+`merge`, and what holds for the person is read from all their records together (standing.py).
 So an un-merge has nothing to restore. Every fact is kept with its time and the latest holds,
 whatever order the facts come in.
 """
@@ -82,15 +82,24 @@ class Counted:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Merge:
+    """That this id was merged into another."""
+
+    at: datetime
+    merge_id: str
+    into: str
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """All that is kept of one customer id. Mappings are never changed in place."""
 
     customer_id: str
-    merged_into: str | None = None
-    merge_id: str | None = None
-    merged_at: datetime | None = None
-    undone_merges: tuple[str, ...] = ()
+    merges: Mapping[str, Merge] = field(default_factory=dict)
+    """Those of this id into another, by merge id, undone ones too."""
+    undone_merges: frozenset[str] = frozenset()
+    """Ids of merges that were undone, known or not yet known."""
     erased_at: datetime | None = None
     contact: Contact | None = None
     contact_at: datetime | None = None
@@ -111,6 +120,15 @@ class Person:
     """When an event that stops campaigns came last, by `stop_key`."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
     """The messages that count against frequency caps, by message id."""
+    waits: int = 0
+    """Counts up with every message that waits for an event, so that the event which ends the wait
+    is never decided unseen."""
+
+    @property
+    def merge(self) -> Merge | None:
+        """The merge that holds: the latest that is not undone."""
+        standing = (m for m in self.merges.values() if m.merge_id not in self.undone_merges)
+        return max(standing, default=None)
 
 
 def consent_key(channel: Channel, purpose: Purpose) -> str:
@@ -130,6 +148,11 @@ def with_contact(person: Person, contact: Contact | None, at: datetime) -> Perso
     return replace(person, contact=contact, contact_at=at)
 
 
+def with_wait(person: Person) -> Person:
+    """A message to this person waits for an event from now on."""
+    return replace(person, waits=person.waits + 1)
+
+
 def with_facts(
     person: Person,
     *,
@@ -147,14 +170,21 @@ def with_facts(
 
 
 def with_community_zone(person: Person, time_zone: str | None, at: datetime) -> Person:
-    """Keep the time zone of the community that the person last dealt with."""
+    """Keep the time zone of the community that the person last dealt with.
+
+    Of two of the same moment, which topics of their own may bring in any order, the first by name.
+    """
     if time_zone is None or _newer(person.community_at, at):
         return person
+    if person.community_at == at and person.community_time_zone is not None:
+        time_zone = min(time_zone, person.community_time_zone)
     return replace(person, community_time_zone=time_zone, community_at=at)
 
 
 def with_consent(person: Person, key: str, consent: Consent) -> Person:
-    """Keep a consent; of two of the same moment the more restrictive holds."""
+    """Keep a consent, unless the person is to be forgotten; `preferred` says which one holds."""
+    if person.erased_at is not None:
+        return person
     known = person.consents.get(key)
     if known is not None and preferred(known, consent) is known:
         return person
@@ -229,32 +259,26 @@ def with_suppression(person: Person, channel: Channel, reason: str | None) -> Pe
 
 def merged(person: Person, survivor: str, merge_id: str, at: datetime) -> Person:
     """The person belongs to `survivor` from now on, unless that merge is undone already."""
-    if merge_id in person.undone_merges:
-        return person
-    return replace(person, merged_into=survivor, merge_id=merge_id, merged_at=at)
+    merge = Merge(at, merge_id, survivor)
+    return replace(person, merges={**person.merges, merge_id: merge})
 
 
 def unmerged(person: Person, merge_id: str) -> Person:
     """The person stands alone again."""
-    undone = (
-        person.undone_merges
-        if merge_id in person.undone_merges
-        else (*person.undone_merges, merge_id)
-    )
-    if person.merge_id != merge_id:
-        return replace(person, undone_merges=undone)
-    return replace(person, merged_into=None, merge_id=None, merged_at=None, undone_merges=undone)
+    return replace(person, undone_merges=person.undone_merges | {merge_id})
 
 
 def erased(person: Person, at: datetime) -> Person:
     """Forget everything personal; what remains says only that there is nobody to write to."""
     return replace(
         person,
-        erased_at=person.erased_at or at,
+        erased_at=min(person.erased_at or at, at),
         contact=None,
+        contact_at=None,
         household_id=None,
         language=None,
         time_zone=None,
+        facts_at=None,
         consents={},
         suppressed={},
     )
@@ -275,10 +299,18 @@ def _newer(known: datetime | None, at: datetime) -> bool:
 
 
 def preferred(one: Consent, other: Consent) -> Consent:
-    """The later of two consents; of the same moment, the more restrictive."""
-    if one.at != other.at:
-        return one if one.at > other.at else other
-    return max(one, other, key=lambda consent: RESTRICTIVENESS[consent.status])
+    """The later of two consents; of the same moment, the more restrictive or the shorter."""
+    return max(one, other, key=_weight)
+
+
+def _weight(consent: Consent) -> tuple[datetime, int, bool, float]:
+    expires_at = consent.expires_at
+    return (
+        consent.at,
+        RESTRICTIVENESS[consent.status],
+        expires_at is not None,
+        0.0 if expires_at is None else -expires_at.timestamp(),
+    )
 
 
 def latest(known: Mapping[str, Open], key: str, state: Open) -> Mapping[str, Open]:

@@ -6,12 +6,15 @@ What a referral has come to is a function of the facts known by now, whatever or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import count
 
 from campaigns.domain.identity import derive
+from campaigns.domain.ledger import Entry, is_reversed
 from campaigns.domain.people import Purchase
 from campaigns.domain.standing import Standing
 from keyturn_events.vocabulary import ClawBackReason, ReferralRefusal
@@ -67,6 +70,11 @@ class Referral:
             return None
         return min(self.captures, key=lambda lead: (self.captures[lead].captured_at, lead))
 
+    @property
+    def came_at(self) -> datetime:
+        """When the person first came with the code. Raises ValueError before they did."""
+        return min(capture.captured_at for capture in self.captures.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -99,18 +107,18 @@ def desired(
     referred: Standing,
     owner: Standing | None,
     *,
-    rewarded: frozenset[str] = frozenset(),
+    taken: AbstractSet[str] = frozenset(),
 ) -> Outcome:
     """What the referral has come to; `owner` is None while nobody has the code.
 
-    `rewarded` are the purchases for which another referral has its reward.
+    `taken` are the purchases for which an earlier referral has its reward.
     """
     if not referral.captures:
         return Outcome(ReferralState.NEW)
     refusal = _refusal(referral, referred, owner)
     if refusal is not None:
         return Outcome(ReferralState.REFUSED, refusal)
-    return Outcome(ReferralState.ACCEPTED, None, _rewarded(referral, referred, rewarded))
+    return Outcome(ReferralState.ACCEPTED, None, _rewarded(referral, referred, taken))
 
 
 def claw_back_reason(outcome: Outcome) -> ClawBackReason:
@@ -120,9 +128,21 @@ def claw_back_reason(outcome: Outcome) -> ClawBackReason:
     return ClawBackReason.PURCHASE_RESCINDED
 
 
-def entry_id(referral: Referral, purchase_id: str) -> str:
-    """The id of the ledger entry that rewards a purchase; one a referral and purchase."""
-    return derive("referral-reward", referral.referral_id, purchase_id)
+def entry_id(referral: Referral, purchase_id: str, entries: Sequence[Entry]) -> str:
+    """The id of the ledger entry that rewards a purchase: one that is not undone in `entries`.
+
+    A reward that was taken back may be due after all, when a merge proves to be wrong.
+    """
+    return next(
+        known
+        for again in count()
+        if not is_reversed(
+            entries,
+            known := derive(
+                "referral-reward", referral.referral_id, purchase_id, *([str(again)] * (again > 0))
+            ),
+        )
+    )
 
 
 def _refusal(
@@ -130,7 +150,7 @@ def _refusal(
 ) -> ReferralRefusal | None:
     if owner is None:
         return ReferralRefusal.UNKNOWN_CODE
-    if owner.erased and referral.state is not ReferralState.ACCEPTED:
+    if owner.erased_at is not None and owner.erased_at <= referral.came_at:
         return ReferralRefusal.NOT_AN_OWNER
     if owner.customer_id == referred.customer_id:
         return ReferralRefusal.SELF
@@ -141,18 +161,14 @@ def _refusal(
     return None
 
 
-def _rewarded(referral: Referral, referred: Standing, elsewhere: frozenset[str]) -> str | None:
-    """The purchase that is rewarded: the one that is already, or else the first that stands."""
+def _rewarded(referral: Referral, referred: Standing, taken: AbstractSet[str]) -> str | None:
+    """The purchase that is rewarded: the first that stands."""
     standing = {
         purchase_id: purchase
         for purchase_id, purchase in referred.purchases.items()
-        if purchase.live and purchase_id not in elsewhere and _came_with(referral, purchase)
+        if purchase.live and purchase_id not in taken and _came_with(referral, purchase)
     }
-    if referral.reward is not None and referral.reward.purchase_id in standing:
-        return referral.reward.purchase_id
-    if not standing:
-        return None
-    return min(standing, key=lambda key: (standing[key].signed_at, key))
+    return min(standing, key=lambda key: (standing[key].signed_at, key), default=None)
 
 
 def _came_with(referral: Referral, purchase: Purchase) -> bool:

@@ -37,7 +37,9 @@ def invite(
     Each id has a code of its own, so that who has which does not depend on when ids were merged.
     """
     person = file.customer
-    member, events = membership.enrol(file.membership(person.customer_id), cause.at)
+    member, events = membership.enrol(
+        file.membership(person.customer_id), file.customer_id, cause.at
+    )
     file = file.with_membership(member)
     if file.customer_id not in file.owners.values():
         code = choose(file.customer_id, file.owners)
@@ -51,40 +53,46 @@ def invite(
 
 
 def settle(file: CustomerFile, cause: Occasion) -> tuple[CustomerFile, list[Event]]:
-    """Bring every referral in view to what it should have come to by now."""
+    """Bring every referral in view to what it should have come to by now.
+
+    Who came with a code first has the first claim on a purchase. Rewards that should not stand are
+    taken back before others are given, so that a purchase never has two.
+    """
+    referrals = sorted(
+        (referral for referral in file.referrals.values() if referral.captures),
+        key=lambda referral: (referral.came_at, referral.referral_id),
+    )
+    outcomes: list[tuple[str, Outcome]] = []
+    taken: set[str] = set()
+    for referral in referrals:
+        referred = file.standing(referral.referred_id)
+        outcome = desired(referral, referred, _owner(file, referral), taken=taken)
+        outcomes.append((referral.referral_id, outcome))
+        if outcome.purchase_id is not None:
+            taken.add(outcome.purchase_id)
     events: list[Event] = []
-    for referral in sorted(file.referrals.values(), key=lambda r: r.referral_id):
-        file, told = _settle(file, referral, cause)
-        events += told
+    for bring in (_take_back, _pronounce, _give):
+        for key, outcome in outcomes:
+            file, told = bring(file, file.referrals[key], outcome, cause)
+            events += told
     return file, events
 
 
-def _settle(
-    file: CustomerFile, referral: Referral, cause: Occasion
-) -> tuple[CustomerFile, list[Event]]:
+def _owner(file: CustomerFile, referral: Referral) -> Standing | None:
     owner_id = file.owners.get(referral.code)
-    owner = None if owner_id is None else file.standing(owner_id)
-    referred = file.standing(referral.referred_id)
-    rewarded = frozenset(
-        other.reward.purchase_id
-        for other in file.referrals.values()
-        if other.reward is not None and other.referral_id != referral.referral_id
-    )
-    outcome = desired(referral, referred, owner, rewarded=rewarded)
-    events: list[Event] = []
+    return None if owner_id is None else file.standing(owner_id)
+
+
+def _pronounce(
+    file: CustomerFile, referral: Referral, outcome: Outcome, _: Occasion
+) -> tuple[CustomerFile, list[Event]]:
+    owner, referred = _owner(file, referral), file.standing(referral.referred_id)
     if owner is not None:
         referral = replace(referral, owner_id=owner.customer_id)
-        if referral.reward is not None and outcome.purchase_id != referral.reward.purchase_id:
-            file, referral, told = _claw_back(
-                file, referral, referral.reward, outcome, owner=owner, cause=cause
-            )
-            events += told
+    events = []
     if (outcome.state, outcome.refusal) != (referral.state, referral.refusal):
         referral = replace(referral, state=outcome.state, refusal=outcome.refusal)
         events.append(_verdict(referral, outcome, owner or referred, referred))
-    if owner is not None and outcome.purchase_id is not None and referral.reward is None:
-        file, referral, told = _reward(file, referral, outcome.purchase_id, owner, cause)
-        events += told
     return file.with_referral(referral), events
 
 
@@ -107,52 +115,49 @@ def _verdict(referral: Referral, outcome: Outcome, teller: Standing, referred: S
     )
 
 
-def _reward(
-    file: CustomerFile, referral: Referral, purchase_id: str, owner: Standing, cause: Occasion
-) -> tuple[CustomerFile, Referral, list[Event]]:
-    purchase = file.standing(referral.referred_id).purchases[purchase_id]
-    due_at = purchase.cooling_off_ends
+def _give(
+    file: CustomerFile, referral: Referral, outcome: Outcome, cause: Occasion
+) -> tuple[CustomerFile, list[Event]]:
+    owner_id, owner = file.owners.get(referral.code), _owner(file, referral)
+    if owner_id is None or owner is None or outcome.purchase_id is None or referral.reward:
+        return file, []
+    referred = file.standing(referral.referred_id)
+    due_at = referred.purchases[outcome.purchase_id].cooling_off_ends
     if due_at is None:
-        return file, referral, []
-    enrolled, events = membership.enrol(file.membership(owner.customer_id), cause.at)
+        return file, []
+    member = file.membership(owner.customer_id)
+    entry = entry_id(referral, outcome.purchase_id, member.entries)
     member, earned = membership.award(
-        enrolled,
-        entry_id=entry_id(referral, purchase_id),
+        member,
+        entry_id=entry,
         points=PROGRAMME.referral_points,
         reason=PointsReason.REFERRAL,
         at=cause.at,
         active_from=due_at,
         caused_by=cause.id,
+        holder=owner_id,
     )
-    if not earned:
-        return file, referral, []
-    reward = Reward(purchase_id, entry_id(referral, purchase_id), PROGRAMME.referral_points, due_at)
+    reward = Reward(outcome.purchase_id, entry, PROGRAMME.referral_points, due_at)
     rewarded = ReferralRewarded(
         customer_id=owner.customer_id,
         referral_code=referral.code,
         referral_id=referral.referral_id,
-        referred_customer_id=file.standing(referral.referred_id).customer_id,
-        purchase_id=purchase_id,
+        referred_customer_id=referred.customer_id,
+        purchase_id=reward.purchase_id,
         points=reward.points,
         entry_id=reward.entry_id,
         due_at=due_at,
     )
-    return (
-        file.with_membership(member),
-        replace(referral, reward=reward),
-        [*events, rewarded, *earned],
-    )
+    file = file.with_membership(member).with_referral(replace(referral, reward=reward))
+    return file, [rewarded, *earned]
 
 
-def _claw_back(
-    file: CustomerFile,
-    referral: Referral,
-    reward: Reward,
-    outcome: Outcome,
-    *,
-    owner: Standing,
-    cause: Occasion,
-) -> tuple[CustomerFile, Referral, list[Event]]:
+def _take_back(
+    file: CustomerFile, referral: Referral, outcome: Outcome, cause: Occasion
+) -> tuple[CustomerFile, list[Event]]:
+    owner, reward = _owner(file, referral), referral.reward
+    if owner is None or reward is None or reward.purchase_id == outcome.purchase_id:
+        return file, []
     member, events = membership.undo(
         file.membership(owner.customer_id),
         reward.entry_id,
@@ -169,4 +174,5 @@ def _claw_back(
         reason=claw_back_reason(outcome),
         entry_id=membership.reversal_id(reward.entry_id),
     )
-    return file.with_membership(member), replace(referral, reward=None), [clawed_back, *events]
+    file = file.with_membership(member).with_referral(replace(referral, reward=None))
+    return file, [clawed_back, *events]

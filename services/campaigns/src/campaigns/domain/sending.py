@@ -20,7 +20,7 @@ from typing import Final, TypedDict
 from campaigns.domain.campaign import Campaign, Entry, Scalar
 from campaigns.domain.guards import Go, Hold, Objection, Skip, judge
 from campaigns.domain.identity import derive
-from campaigns.domain.people import Counted, Person, with_counted
+from campaigns.domain.people import Counted, Person, with_counted, with_wait
 from campaigns.domain.policy import Policy
 from campaigns.domain.standing import Standing
 from keyturn_events import Event
@@ -82,10 +82,12 @@ class Send:
     leased_until: datetime | None = None
     """Wall time until which the attempt in hand may take."""
     decisions: tuple[Decided, ...] = ()
+    traceparent: str | None = None
+    """The trace of what led to the message, which goes on when it is sent."""
 
 
-def plan(entry: Entry, customer_id: str) -> list[Send]:
-    """The messages of a person who goes into a campaign."""
+def plan(entry: Entry, customer_id: str, traceparent: str | None = None) -> list[Send]:
+    """The messages of a person who goes into a campaign, in the trace of what led to it."""
     campaign = entry.campaign
     return [
         Send(
@@ -102,6 +104,7 @@ def plan(entry: Entry, customer_id: str) -> list[Send]:
             due_at=entry.at + timedelta(days=step.wait_days),
             channels=step.channels,
             facts=entry.facts,
+            traceparent=traceparent,
         )
         for step in campaign.steps
     ]
@@ -121,10 +124,14 @@ def claim(
 
     Also the person's own record, in which a message that counts against a cap is counted: it is
     the same transaction that counts and that sends, so no cap is ever exceeded. A message that
-    is not due (somebody else was quicker) stays as it is.
+    is not due (somebody else was quicker) stays as it is, and so does one to a person whose
+    contact points have not been told yet: they come over a topic of their own, and to have nothing
+    to write to is a reason only when that is known.
     """
     if send.state is not SendState.WAITING or send.due_at is None or send.due_at > at:
         return send, person.root, []
+    if not (person.contact_told or person.erased):
+        return replace(send, due_at=None), with_wait(person.root), []
     step = campaign.step(send.step)
     if step is None or not campaign.active:
         return _skipped(send, person, Skip(SkipReason.STOPPED, send.channels[0]), at)
@@ -292,6 +299,12 @@ def released(send: Send, at: datetime) -> Send:
     return send
 
 
+def contact_told(send: Send, at: datetime) -> Send:
+    """A message that waited for contact points, and for nothing else, is decided on."""
+    held = bool(send.decisions) and send.decisions[-1].verdict == "hold"
+    return send if held else released(send, at)
+
+
 def _held(
     send: Send, person: Standing, verdict: Hold, at: datetime
 ) -> tuple[Send, Person, list[Event]]:
@@ -315,7 +328,8 @@ def _held(
         reason=verdict.reason,
         until=verdict.until,
     )
-    return held, person.root, [] if repeated else [event]
+    root = person.root if verdict.until is not None else with_wait(person.root)
+    return held, root, [] if repeated else [event]
 
 
 def _skipped(

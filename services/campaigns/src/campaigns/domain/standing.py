@@ -37,7 +37,12 @@ class Standing:
     @property
     def erased(self) -> bool:
         """Whether the person asked to be forgotten."""
-        return any(person.erased_at is not None for person in self.records)
+        return self.erased_at is not None
+
+    @property
+    def erased_at(self) -> datetime | None:
+        """When the person asked to be forgotten, under whichever id they did so first."""
+        return min((p.erased_at for p in self.records if p.erased_at is not None), default=None)
 
     @property
     def contact(self) -> Contact | None:
@@ -48,6 +53,11 @@ class Standing:
         if not known:
             return None
         return max(known, key=lambda p: (p.contact_at, p.customer_id)).contact
+
+    @property
+    def contact_told(self) -> bool:
+        """Whether contact points were ever told of, be it that there are none any more."""
+        return any(person.contact_at is not None for person in self.records)
 
     @property
     def time_zones(self) -> tuple[str | None, ...]:
@@ -122,7 +132,7 @@ class Standing:
         said = [person.consents[key] for person in self.records if key in person.consents]
         if not said:
             return None
-        merges = [p.merged_at for p in self.records if p.merged_at is not None]
+        merges = [p.merge.at for p in self.records if p.merge is not None]
         since = [c for c in said if not merges or c.at > max(merges)]
         if since:
             return _foremost(since)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Row as Found
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.domain.campaign import Entered
 from campaigns.domain.ledger import Entry
 from campaigns.domain.referral import Referral
-from campaigns.domain.sending import Send
+from campaigns.domain.sending import Send, SendState
 from campaigns.store import documents, tables
 from campaigns.store.documents import (
     CAMPAIGN,
@@ -37,8 +37,12 @@ from campaigns.store.needs import codes_in, customers_in, messages_in
 from campaigns.store.working_set import CampaignsWorkingSet
 from keyturn_chassis.database import Loaded, insert_rows, save_versioned
 from keyturn_chassis.inputs import Input
+from keyturn_chassis.wakeup import notify
 
 V = TypeVar("V")
+
+WORK: Final = "sends"
+"""What the sender listens to: messages wait that did not before, or wait for another time."""
 
 
 @dataclass(slots=True)
@@ -102,6 +106,8 @@ class CampaignsStore:
         )
         for table, rows in changed:
             await save_versioned(connection, table, rows)
+        if any(send.state is SendState.WAITING for _, _, send in working_set.sends.changes()):
+            await notify(connection, WORK)
         await insert_rows(
             connection,
             tables.referral_codes,
@@ -150,7 +156,14 @@ async def _for_customers(
     owners = await _owners(connection, ids, codes)
     own_codes = {code for code, owner in owners.items() if owner in ids}
     referrals = await _referrals(connection, ids, own_codes | set(codes))
-    ids.update(owners.values(), (referral.referred_id for _, referral in referrals.values()))
+    came = {referral.referred_id for _, referral in referrals.values()} - ids
+    if came:
+        # Who came with one owner's code may have come with another's before.
+        people |= await _people(connection, came)
+        came |= people.keys() - ids
+        referrals |= await _referrals(connection, came, ())
+        owners |= await _owners(connection, (), {r.code for _, r in referrals.values()})
+    ids.update(owners.values(), came)
     if ids - people.keys():
         people |= await _people(connection, ids - people.keys())
         ids |= people.keys()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from campaigns.domain import desk, dispatch, membership
@@ -13,7 +13,7 @@ from campaigns.domain.customer_file import CustomerFile, root_of
 from campaigns.domain.desk import Catalogue
 from campaigns.domain.dispatch import SendFile
 from campaigns.domain.ledger import Entry
-from campaigns.domain.membership import Membership
+from campaigns.domain.membership import Membership, together
 from campaigns.domain.people import Person
 from campaigns.domain.policy import Policy
 from campaigns.domain.referral import Referral
@@ -26,6 +26,7 @@ from keyturn_chassis.database import Loaded
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.service import Deadline
 from keyturn_events import Refusal, RefusalKind
+from keyturn_events.vocabulary import Tier
 
 State: TypeAlias = CustomerFile | SendFile | Catalogue
 
@@ -100,13 +101,16 @@ class CampaignsWorkingSet:
                 self.policies.put(POLICY_NAME, state.policy)
 
     def deadlines(self) -> Mapping[str, Sequence[Deadline]]:
-        """When lots of the members whose ledger changed become active or expire."""
+        """When lots of those whose ledger changed become active or expire.
+
+        Each id has the timers of its own lots, whoever it is merged with.
+        """
         return {
-            f"{TIMER_OWNER}{root}": [
+            f"{TIMER_OWNER}{key}": [
                 Deadline(str(deadline.kind), deadline.due_at, deadline.lot_id)
-                for deadline in membership.deadlines(self._membership(root))
+                for deadline in membership.deadlines(self._membership(key))
             ]
-            for root in self._changed_members
+            for key in self._changed_members
         }
 
     def _customer_file(self, customers: Sequence[str], mentioned: Iterable[str]) -> CustomerFile:
@@ -116,13 +120,17 @@ class CampaignsWorkingSet:
         codes.update(mentioned)
         found = {r for customer in ids for r in self._by_referred.get(customer, ())}
         found.update(r for code in codes for r in self._by_code.get(code, ()))
+        # Who came with one owner's code may have come with another's before.
+        came = {r.referred_id for key in found if (r := self.referrals.get(key)) is not None}
+        for referred in came:
+            for customer in self._group(referred):
+                found |= self._by_referred.get(customer, set())
         referrals = {key: r for key in found if (r := self.referrals.get(key)) is not None}
         codes.update(referral.code for referral in referrals.values())
         owners = {code: self.owners[code] for code in codes if code in self.owners}
         in_view = set(ids)
         for other in (*owners.values(), *(r.referred_id for r in referrals.values())):
             in_view |= self._group(other)
-        roots = {self._root(customer) for customer in in_view}
         return CustomerFile(
             customer_id=customers[0],
             people={key: self._person(key) for key in in_view},
@@ -136,7 +144,7 @@ class CampaignsWorkingSet:
             },
             owners=owners,
             referrals=referrals,
-            memberships={key: self._membership(key) for key in roots},
+            memberships={key: self._membership(key) for key in in_view},
         )
 
     def _send_file(self, message_id: str) -> SendFile:
@@ -180,8 +188,10 @@ class CampaignsWorkingSet:
             if code not in self.owners:
                 self.owners[code] = self.new_owners[code] = owner
                 self._codes_of[owner].add(code)
-        for member in file.memberships.values():
-            self._put_membership(member)
+        for root, own in file.members().items():
+            tier = together(root, own).tier
+            for each in own:
+                self._put_membership(each, tier)
 
     def _locate(self, person: Person, root: str) -> None:
         before = self.people.get(person.customer_id)
@@ -196,34 +206,33 @@ class CampaignsWorkingSet:
         if known is not None and entered not in known:
             known.append(entered)
 
-    def _put_membership(self, member: Membership) -> None:
-        record = self.members.get(member.member_id)
-        new = [entry for entry in member.entries if entry.entry_id not in self._known_entries]
-        if not new and record is None and member.enrolled_at is None:
+    def _put_membership(self, own: Membership, tier: Tier) -> None:
+        """Keep what an id has in the club, with the tier of the whole person."""
+        key = own.member_id
+        record = self.members.get(key)
+        new = [entry for entry in own.entries if entry.entry_id not in self._known_entries]
+        if not new and record is None and own.enrolled_at is None:
             return
         for entry in new:
             self._known_entries.add(entry.entry_id)
-            self.entries.setdefault(member.member_id, []).append(entry)
-            self.new_entries.append((member.member_id, entry))
+            self.entries.setdefault(key, []).append(entry)
+            self.new_entries.append((key, entry))
         if new:
-            self._changed_members[member.member_id] = None
-        for key in self._group(member.member_id):
-            own = self.members.get(key)
-            revision = (0 if own is None else own.revision) + len(new)
-            if key == member.member_id:
-                self.members.put(key, MemberRecord(member.enrolled_at, member.tier, revision))
-            elif own is not None:
-                self.members.put(key, MemberRecord(own.enrolled_at, own.tier, revision))
+            self._changed_members[key] = None
+        revision = 0 if record is None else record.revision
+        self.members.put(key, MemberRecord(own.enrolled_at, tier, revision + len(new)))
+        for other in self._group(key) - {key} if new else ():
+            with_us = self.members.get(other)
+            if with_us is not None:
+                revised = replace(with_us, tier=tier, revision=with_us.revision + len(new))
+                self.members.put(other, revised)
 
-    def _membership(self, root: str) -> Membership:
-        ids = sorted(self._group(root))
-        records = [record for key in ids if (record := self.members.get(key)) is not None]
-        own = self.members.get(root) or (records[0] if records else None)
-        enrolled = [record.enrolled_at for record in records if record.enrolled_at is not None]
-        entries = [entry for key in ids for entry in self.entries.get(key, ())]
-        if own is None:
-            return Membership(root, entries=tuple(entries))
-        return Membership(root, min(enrolled, default=None), own.tier, tuple(entries))
+    def _membership(self, key: str) -> Membership:
+        record = self.members.get(key)
+        since = None if record is None else record.enrolled_at
+        return Membership(
+            key, {} if since is None else {key: since}, tuple(self.entries.get(key, ()))
+        )
 
     def _index(self, referral: Referral) -> None:
         self._by_referred[referral.referred_id].add(referral.referral_id)

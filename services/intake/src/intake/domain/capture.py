@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from intake.domain import leads, scoring
+from intake.domain.communities import Community
 from intake.domain.consents import Consent, ConsentGiven, consent_changed, heard
 from intake.domain.customers import (
     MOST_CONTACT_POINTS,
@@ -28,7 +29,7 @@ from intake.domain.occasion import Occasion
 from keyturn_events.event import Event
 from keyturn_events.intake import LeadCaptured
 from keyturn_events.values import Money, Utm
-from keyturn_events.vocabulary import AssignmentReason, LeadChannel, ProductLine
+from keyturn_events.vocabulary import AssignmentReason, LeadChannel, LeadStage, ProductLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def meet(
     """
     identity = dossier.identity
     known = recognise(identity, dossier.owners)
-    claimed = tuple(i for i in identity.identifiers() if i not in dossier.owners)
+    claimed = tuple(i for i in identity.identifiers if i not in dossier.owners)
     said = [given.said(said_at or occasion.at, collected_through) for given in consents]
     held, changed = heard(() if known is None else known.consents, said)
     events: list[Event] = []
@@ -134,26 +135,26 @@ def capture(
     customer = met.customer
     events = list(met.events)
     steps: list[LeadStep] = []
-    lead = dossier.leads.get(customer.customer_id)
-    repeated = lead is not None and lead.status is LeadStatus.OPEN
-    if lead is None:
-        lead = _new_lead(customer, command, captured_at, occasion)
+    known_lead = dossier.leads.get(customer.customer_id)
+    repeated = known_lead is not None and known_lead.status is LeadStatus.OPEN
+    lead = known_lead or _new_lead(customer, command, captured_at, dossier.community, occasion)
     touch = _touch(lead, command, captured_at, occasion, joined=met.known)
     events.append(_captured(touch, command, dossier, lead, repeated=repeated))
-    if lead.status is LeadStatus.LOST:
-        lead, step, revived = leads.revive(lead, "new-touch", dossier.community, occasion)
-        steps.append(step)
-        events.append(revived)
-    lead = leads.touched(
-        lead,
-        dossier.community,
-        occasion.at,
-        touches=lead.touches + 1,
-        campaign=lead.campaign or command.campaign,
-        referral_code=lead.referral_code or command.referral_code,
-        product_line=lead.product_line or command.product_line,
-        budget_named=lead.budget_named or command.budget is not None,
-    )
+    if known_lead is not None:
+        if lead.status is LeadStatus.LOST:
+            lead, step, revived = leads.revive(lead, "new-touch", dossier.community, occasion)
+            steps.append(step)
+            events.append(revived)
+        lead = leads.touched(
+            lead,
+            dossier.community,
+            occasion.at,
+            touches=lead.touches + 1,
+            campaign=lead.campaign or command.campaign,
+            referral_code=lead.referral_code or command.referral_code,
+            product_line=lead.product_line or command.product_line,
+            budget_named=lead.budget_named or command.budget is not None,
+        )
     if command.advisor_id is not None and lead.advisor_id is None:
         lead, assigned_steps, assigned = leads.assign(
             lead, command.advisor_id, AssignmentReason.CUSTOMER_PREFERENCE, occasion
@@ -228,8 +229,13 @@ def _contact(customer: Customer) -> tuple[object, ...]:
 
 
 def _new_lead(
-    customer: Customer, command: CaptureLead, captured_at: datetime, occasion: Occasion
+    customer: Customer,
+    command: CaptureLead,
+    captured_at: datetime,
+    community: Community,
+    occasion: Occasion,
 ) -> Lead:
+    """A lead with its first touch."""
     return Lead(
         lead_id=occasion.derive_id("lead"),
         customer_id=customer.customer_id,
@@ -237,6 +243,12 @@ def _new_lead(
         channel=command.channel,
         captured_at=captured_at,
         idle_since=occasion.at,
+        stalls_at=community.stalls_at(LeadStage.NEW, occasion.at),
+        touches=1,
+        campaign=command.campaign,
+        referral_code=command.referral_code,
+        product_line=command.product_line,
+        budget_named=command.budget is not None,
     )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TypeVar
 
 from intake.domain.communities import ANY_COMMUNITY, Community
 from intake.domain.customers import Customer
 from intake.domain.identity import NOBODY, Identifier, Identity
 from intake.domain.leads import Lead, LeadStep, Touch
-from intake.domain.purchases import Deposit, Purchase
+from intake.domain.purchases import Completion, Deposit, Purchase
 
 T = TypeVar("T")
 
@@ -35,7 +34,7 @@ class Dossier:
     purchase: Purchase | None = None
     claim: Purchase | None = None
     """The purchase that has the live claim on the home in question."""
-    completes_on: date | None = None
+    completion: Completion | None = None
     """When the building of the home will be completed, by the last word of its builder."""
 
     claimed: tuple[Identifier, ...] = ()

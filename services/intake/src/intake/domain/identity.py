@@ -15,8 +15,9 @@ The rules of this cut are deterministic:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from intake.domain.customers import Customer
 
@@ -31,8 +32,7 @@ class IdentifierKind(IntEnum):
     PHONE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """A normalised value that belongs to one customer at most."""
 
     kind: IdentifierKind
@@ -48,9 +48,14 @@ class Identity:
     email: str | None = None
     wechat: str | None = None
     partner_reference: str | None = None
+    identifiers: tuple[Identifier, ...] = field(init=False, repr=False, compare=False)
+    """What recognises the person, the strongest first."""
 
-    def identifiers(self) -> Iterator[Identifier]:
-        """What recognises the person, the strongest first."""
+    def __post_init__(self) -> None:
+        # Once: every step of a capture asks for them.
+        object.__setattr__(self, "identifiers", tuple(self._identifiers()))
+
+    def _identifiers(self) -> Iterator[Identifier]:
         if self.partner_reference is not None:
             yield Identifier(IdentifierKind.PARTNER, self.partner_reference)
         if self.wechat is not None:
@@ -67,7 +72,7 @@ NOBODY = Identity()
 
 def recognise(identity: Identity, owners: Mapping[Identifier, Customer]) -> Customer | None:
     """The known customer who this is, or None when it is somebody new."""
-    for identifier in identity.identifiers():
+    for identifier in identity.identifiers:
         owner = owners.get(identifier)
         if owner is not None and not _contradicts(identity, owner, identifier.kind):
             return owner

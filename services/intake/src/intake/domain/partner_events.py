@@ -20,7 +20,7 @@ from intake.domain.partners import (
 )
 from intake.domain.pipeline import without_claim
 from intake.domain.purchase_commands import take_step, undo
-from intake.domain.purchases import Purchase, Step
+from intake.domain.purchases import Completion, Purchase, Step
 from keyturn_events.event import Event
 from keyturn_events.partners import (
     PartnerConstructionProgressed,
@@ -96,19 +96,22 @@ def record_sale(
         reason = sale.rescission_reason or RescissionReason.OTHER
         dossier, more = undo(dossier, purchase, sale.recorded_on, reason, occasion)
         return dossier, [*events, *more]
+    signed_on, named = sale.signed_on or sale.recorded_on, sale.expected_completion
     for stage in _steps(known, sale.stage):
         step = Step(
-            on=(sale.signed_on or sale.recorded_on)
-            if stage is PurchaseStage.SIGNED
-            else sale.recorded_on,
+            on=signed_on if stage is PurchaseStage.SIGNED else sale.recorded_on,
             deposit=sale.deposit if stage is sale.stage else None,
-            expected_completion=sale.expected_completion or dossier.completes_on,
+            completion=dossier.completion if named is None else Completion(named, signed_on),
             financing=sale.financing,
         )
         dossier, more = take_step(dossier, purchase, step, _MOVES[stage], occasion)
         purchase = present(dossier.purchase)
         events += more
-    return dossier, events
+    if dossier.completion is not None:
+        # The builder may have moved the day after the signature, and be heard of first.
+        purchase, more = purchases.completion_moved(purchase, dossier.completion, dossier.community)
+        events += more
+    return replace(dossier, purchase=purchase), events
 
 
 _MOVES = {
@@ -192,9 +195,8 @@ def progress_construction(
     events: list[Event] = []
     moved = []
     for purchase in file.purchases:
-        after, told = purchases.completion_moved(
-            purchase, progress.expected_completion, file.dossier.community
-        )
+        said = Completion(progress.expected_completion, progress.progressed_on)
+        after, told = purchases.completion_moved(purchase, said, file.dossier.community)
         moved.append(after)
         events += told
     return replace(file, building=building, purchases=tuple(moved)), events

@@ -12,7 +12,7 @@ from intake.domain.dossier import Dossier
 from intake.domain.leads import Lead
 from intake.domain.occasion import Occasion
 from intake.domain.pipeline import follow, without_claim
-from intake.domain.purchases import Deposit, Purchase, Step
+from intake.domain.purchases import Completion, Deposit, Purchase, Step
 from keyturn_events.event import Event
 from keyturn_events.refusal import Refusal, RefusalKind
 from keyturn_events.values import Money
@@ -153,10 +153,11 @@ def sign(
     """Sign the contract of a subscribed home, or of a reserved one."""
     purchase = _purchase(dossier)
     purchases.ensure_stage(purchase, PurchaseStage.SUBSCRIBED, PurchaseStage.RESERVED)
+    on, named = _day(dossier, command, occasion), command.expected_completion
     step = Step(
-        _day(dossier, command, occasion),
+        on,
         command.deposit,
-        expected_completion=command.expected_completion or dossier.completes_on,
+        completion=dossier.completion if named is None else Completion(named, on),
         financing=command.financing,
     )
     return take_step(dossier, purchase, step, purchases.signed, occasion)

@@ -60,6 +60,8 @@ class Purchase:
     cooling_off_ends: datetime | None = None
     paid_on: date | None = None
     expected_completion: date | None = None
+    completion_said_on: date | None = None
+    """When somebody said so; another day counts when it was said no earlier."""
     rescinded_on: date | None = None
     rescission_reason: RescissionReason | None = None
 
@@ -87,6 +89,14 @@ class Deposit:
 
 
 @dataclass(frozen=True, slots=True)
+class Completion:
+    """The day on which a home will be completed, as its contract or its builder said on a day."""
+
+    day: date
+    said_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What the next stage of a purchase brings with it, as far as it was told."""
 
@@ -94,7 +104,7 @@ class Step:
     deposit: Money | None = None
     expires_at: datetime | None = None
     sign_by: date | None = None
-    expected_completion: date | None = None
+    completion: Completion | None = None
     financing: Financing | None = None
 
 
@@ -153,12 +163,16 @@ def subscribed(purchase: Purchase, step: Step, community: Community) -> tuple[Pu
 def signed(purchase: Purchase, step: Step, community: Community) -> tuple[Purchase, Event]:
     """The contract was signed; the cooling-off begins."""
     cooling_off_ends = community.cooling_off_ends(step.on)
+    completion = step.completion
     after = replace(
         purchase,
         stage=PurchaseStage.SIGNED,
         signed_on=step.on,
         cooling_off_ends=cooling_off_ends,
-        expected_completion=step.expected_completion or purchase.expected_completion,
+        expected_completion=purchase.expected_completion if completion is None else completion.day,
+        completion_said_on=(
+            purchase.completion_said_on if completion is None else completion.said_on
+        ),
         financing=step.financing or purchase.financing,
         expires_at=None,
     )
@@ -218,16 +232,25 @@ def rescinded(
 
 
 def completion_moved(
-    purchase: Purchase, expected_completion: date, community: Community
+    purchase: Purchase, completion: Completion, community: Community
 ) -> tuple[Purchase, list[Event]]:
-    """The home will be completed on another day; nothing when that is the day already."""
-    if not purchase.bound or purchase.expected_completion == expected_completion:
+    """The home will be completed on another day; nothing when that is the day already.
+
+    Neither when it was said before the day that counts: contract and builder are heard of in any
+    order. Said on one day, the builder's word counts.
+    """
+    said_on = purchase.completion_said_on
+    if not purchase.bound or (said_on is not None and completion.said_on < said_on):
         return purchase, []
-    after = replace(purchase, expected_completion=expected_completion)
+    after = replace(
+        purchase, expected_completion=completion.day, completion_said_on=completion.said_on
+    )
+    if purchase.expected_completion == completion.day:
+        return after, []
     return after, [
         CompletionMoved(
             **_facts(after, community),
-            expected_completion=expected_completion,
+            expected_completion=completion.day,
             previous_completion=purchase.expected_completion,
         )
     ]

@@ -7,8 +7,9 @@ reasons are those rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from intake.domain.customers import Customer
 from intake.domain.leads import Lead
@@ -18,8 +19,23 @@ from keyturn_events.vocabulary import LeadStage
 
 MODEL = "intake-rules"
 VERSION = 1
+REMEMBERED_JUDGEMENTS: Final = 4_096
+"""Combinations of signals whose points are remembered; nearly all leads show one of a few."""
 
-Signals = Mapping[str, str | int]
+
+class Signals(NamedTuple):
+    """What is known of a lead that a rule can ask for."""
+
+    channel: str
+    stage: str
+    touches: int
+    referred: bool
+    budget: bool
+    income: bool
+    down_payment: bool
+    first_home: bool
+    contact_kinds: int
+    """In how many ways the person can be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +50,7 @@ class ScoreRule:
 
     def holds(self, signals: Signals) -> bool:
         """Whether the rule counts."""
-        value = signals[self.signal]
+        value = getattr(signals, self.signal)
         if self.at_least is not None:
             return isinstance(value, int) and value >= self.at_least
         return value in self.among
@@ -57,14 +73,10 @@ RULES: tuple[ScoreRule, ...] = (
 )
 """The weightiest first, which is the order of the reasons."""
 
-_REASONS = {rule.code: ScoreReason(rule=rule.code, points=rule.points) for rule in RULES}
-
 
 def score(lead: Lead, customer: Customer) -> tuple[Lead, list[LeadScored]]:
     """Score a lead anew; the event only when the score is another one than before."""
-    signals = _signals(lead, customer)
-    holding = [rule for rule in RULES if rule.holds(signals)]
-    points = min(100, sum(rule.points for rule in holding))
+    points, reasons = judge(_signals(lead, customer))
     if points == lead.score:
         return lead, []
     scored = LeadScored(
@@ -75,27 +87,29 @@ def score(lead: Lead, customer: Customer) -> tuple[Lead, list[LeadScored]]:
         previous_score=lead.score,
         model=MODEL,
         model_version=VERSION,
-        reasons=_reasons(holding),
+        reasons=reasons,
     )
     return replace(lead, score=points), [scored]
 
 
-def _reasons(rules: Sequence[ScoreRule]) -> tuple[ScoreReason, ...]:
-    return tuple(_REASONS[rule.code] for rule in rules)
+@lru_cache(maxsize=REMEMBERED_JUDGEMENTS)
+def judge(signals: Signals) -> tuple[int, tuple[ScoreReason, ...]]:
+    """The score of a lead that shows these signals, and what counted."""
+    holding = [rule for rule in RULES if rule.holds(signals)]
+    reasons = tuple(ScoreReason(rule=rule.code, points=rule.points) for rule in holding)
+    return min(100, sum(rule.points for rule in holding)), reasons
 
 
 def _signals(lead: Lead, customer: Customer) -> Signals:
     facts = customer.facts
-    return {
-        "channel": lead.channel,
-        "stage": lead.stage,
-        "touches": lead.touches,
-        "referred": int(lead.referral_code is not None),
-        "budget": int(lead.budget_named),
-        "income": int(facts.affordability.annual_income is not None),
-        "down_payment": int(facts.affordability.down_payment is not None),
-        "first_home": int(facts.household.homes_owned == 0),
-        "contact_kinds": bool(customer.phones)
-        + bool(customer.emails)
-        + (customer.wechat is not None),
-    }
+    return Signals(
+        channel=lead.channel,
+        stage=lead.stage,
+        touches=lead.touches,
+        referred=lead.referral_code is not None,
+        budget=lead.budget_named,
+        income=facts.affordability.annual_income is not None,
+        down_payment=facts.affordability.down_payment is not None,
+        first_home=facts.household.homes_owned == 0,
+        contact_kinds=bool(customer.phones) + bool(customer.emails) + (customer.wechat is not None),
+    )

@@ -73,12 +73,21 @@ def next_change(model: SegmentModel, given: Circumstances) -> date | None:
         return None
     days = (
         birthday(born, age)
-        for rule in model.rules
-        for condition in rule.when
-        for born in births_behind(condition.input, given)
-        for age in _ages(condition)
+        for name, ages in _turning_ages(model).items()
+        for born in births_behind(name, given)
+        for age in ages
     )
     return min((day for day in days if day > given.on), default=None)
+
+
+@lru_cache(maxsize=64)
+def _turning_ages(model: SegmentModel) -> dict[str, set[int]]:
+    """By input, the ages at which some condition of `model` may turn."""
+    turning: dict[str, set[int]] = {}
+    for rule in model.rules:
+        for condition in rule.when:
+            turning.setdefault(condition.input, set()).update(_ages(condition))
+    return turning
 
 
 def _ages(condition: Condition) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ A name that holds what never changes, such as the signature of one purchase, mak
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from keyturn_events.refusal import Refusal, RefusalKind
@@ -21,11 +22,17 @@ Json: TypeAlias = Any
 Stamp: TypeAlias = str
 """When something was said: business time, time of recording, event id. Sorts as text."""
 
-Facts: TypeAlias = Mapping[str, tuple[Stamp, Json]]
+Fact: TypeAlias = Sequence[Json]
+"""A stamp, and what was told: a pair, in whichever form of sequence it was read."""
+
+Facts: TypeAlias = Mapping[str, Fact]
 """By name, the latest that was told, with its stamp. Never changed in place."""
 
 ERASED: Final = "erased"
 """The name of the one fact that remains of a person who asked to be forgotten."""
+
+HEARD: Final = "heard"
+"""Told by every event: its stamp is that of the latest one that was heard of the customer."""
 
 MOST_FACTS: Final = 5_000
 """Facts of one customer, at most: a thousand times what a family's journey leaves behind."""
@@ -35,7 +42,9 @@ _MOMENT: Final = 27
 
 def moment_text(at: datetime) -> str:
     """A time in UTC with microseconds, 27 characters, which sorts as text."""
-    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat("T", "microseconds")[: _MOMENT - 1] + "Z"
 
 
 def stamp(at: datetime, recorded_at: datetime | None, event_id: str) -> Stamp:
@@ -52,6 +61,12 @@ def stamp(at: datetime, recorded_at: datetime | None, event_id: str) -> Stamp:
 def stamped_at(stamp: Stamp) -> datetime:
     """The business time of a stamp."""
     return datetime.fromisoformat(stamp[:_MOMENT])
+
+
+def heard_until(facts: Facts) -> datetime | None:
+    """The business time of the latest event that told of these facts, or None of no facts."""
+    fact = facts.get(HEARD)
+    return None if fact is None else stamped_at(fact[0])
 
 
 def learn(facts: Facts, told: Mapping[str, Json], stamp: Stamp) -> Facts:
@@ -82,8 +97,8 @@ def learn(facts: Facts, told: Mapping[str, Json], stamp: Stamp) -> Facts:
 def join(left: Facts, right: Facts) -> Facts:
     """What is known of a person from both. An erasure on either side leaves only itself."""
     if ERASED in left or ERASED in right:
-        stamps = (facts[ERASED] for facts in (left, right) if ERASED in facts)
-        return {ERASED: max(stamps)}
+        marks = (facts[ERASED] for facts in (left, right) if ERASED in facts)
+        return {ERASED: max(marks, key=itemgetter(0))}
     joined = dict(left)
     for name, fact in right.items():
         known = joined.get(name)

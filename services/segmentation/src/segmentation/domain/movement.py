@@ -14,7 +14,17 @@ from typing import Final
 
 from keyturn_events import CustomerEvent, Event
 from keyturn_events.intake import CustomerErased, CustomersMerged, CustomersUnmerged
-from segmentation.domain.facts import ERASED, Facts, Json, erased, join, learn, stamp
+from segmentation.domain.facts import (
+    ERASED,
+    HEARD,
+    Facts,
+    Json,
+    erased,
+    heard_until,
+    join,
+    learn,
+    stamp,
+)
 from segmentation.domain.models import Models
 from segmentation.domain.occasion import Occasion
 from segmentation.domain.people import survivors
@@ -121,42 +131,57 @@ def regroup(
     dossier: Dossier, event: CustomersMerged | CustomersUnmerged, cause: Occasion
 ) -> tuple[Dossier, list[Event]]:
     """Take in that two ids mean one person, or no longer do; both are judged by what is theirs."""
+    other = dossier.files[
+        event.merged_customer_id
+        if isinstance(event, CustomersMerged)
+        else event.restored_customer_id
+    ]
     file = dossier.files[event.customer_id]
-    if file.erased:
-        return dossier, []
-    files = {**dossier.files, file.customer_id: _learnt(file, told_by(event), cause)}
-    people = survivors({id: file.facts for id, file in files.items()})
-    as_of = max(
-        (file.standing.as_of for file in files.values() if file.standing.as_of is not None),
-        default=None,
-    )
-    regrouped = {
-        id: replace(
-            file,
-            survivor_id=people[id],
-            standing=replace(file.standing, as_of=as_of) if people[id] == id else UNKNOWN,
-        )
-        for id, file in files.items()
+    files = {
+        **dossier.files,
+        other.customer_id: _learnt(other, {}, cause),
+        file.customer_id: _learnt(file, told_by(event), cause),
     }
-    heard = Dossier(regrouped, dossier.models, (_entry(event, cause),))
-    return _settled(heard, sorted(set(people.values())), cause, afresh=True)
+    return _regrouped(Dossier(files, dossier.models, (_entry(event, cause),)), cause)
 
 
 def forget(dossier: Dossier, event: CustomerErased, cause: Occasion) -> tuple[Dossier, list[Event]]:
-    """Erase a person under all their ids; that it happened is all that stays, for late events."""
-    survivor_id = dossier.files[event.customer_id].survivor_id
+    """Erase what is held under an id; that it happened is all that stays, for late events.
+
+    An erasure is told of every id that a person has, so that nobody depends on when merges are
+    heard of. Who was one person with the id is judged by what is theirs.
+    """
+    file = dossier.files[event.customer_id]
     mark = stamp(cause.at, cause.recorded_at, cause.id)
-    files = {
-        id: CustomerFile(id, id, erased(file.facts, mark))
-        if file.survivor_id == survivor_id
-        else file
-        for id, file in dossier.files.items()
-    }
-    return Dossier(files, dossier.models), []
+    gone = CustomerFile(file.customer_id, file.customer_id, erased(file.facts, mark))
+    files = {**dossier.files, gone.customer_id: gone}
+    return _regrouped(Dossier(files, dossier.models), cause)
+
+
+def _regrouped(dossier: Dossier, cause: Occasion) -> tuple[Dossier, list[Event]]:
+    """The dossier by who is whom as it is told now; everybody is judged anew.
+
+    Until when a person has been judged follows from what was heard of them: nobody takes it along
+    from a merge that was wrong.
+    """
+    people = survivors({id: file.facts for id, file in dossier.files.items()})
+    whole = Dossier(
+        {id: replace(file, survivor_id=people[id]) for id, file in dossier.files.items()},
+        dossier.models,
+        dossier.entries,
+    )
+    files = {}
+    for id, file in whole.files.items():
+        standing = UNKNOWN
+        if people[id] == id and not file.erased:
+            standing = replace(file.standing, as_of=heard_until(whole.facts_of(id)))
+        files[id] = replace(file, standing=standing)
+    survive = sorted(set(people.values()))
+    return _settled(replace(whole, files=files), survive, cause, afresh=True)
 
 
 def _learnt(file: CustomerFile, told: Mapping[str, Json], cause: Occasion) -> CustomerFile:
-    facts = learn(file.facts, told, stamp(cause.at, cause.recorded_at, cause.id))
+    facts = learn(file.facts, {**told, HEARD: None}, stamp(cause.at, cause.recorded_at, cause.id))
     if facts is file.facts:
         return file
     return CustomerFile(file.customer_id, file.survivor_id, facts, file.standing)
@@ -254,6 +279,8 @@ def _own_entries(events: Sequence[Event], cause: Occasion, first: int = 0) -> tu
 
     `first` is the number of the first of them among all events of the decision.
     """
+    if not events:
+        return ()
     return tuple(
         Entry(event.subject, cause.at, cause.derive_id(event.type, number), event)
         for number, event in enumerate(events, first)

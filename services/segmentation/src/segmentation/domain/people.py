@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from segmentation.domain.facts import Facts, Stamp
+from segmentation.domain.facts import ERASED, Facts, Stamp
 
 MERGE = "merge/"
 """`merge/<merge id>` on the survivor names the customer who was merged into it."""
@@ -12,12 +12,15 @@ MERGE = "merge/"
 UNMERGE = "unmerge/"
 """`unmerge/<merge id>` undoes that merge, whichever of the two is heard first."""
 
+_ERASED: Facts = {ERASED: ("", None)}
+
 
 def survivors(files: Mapping[str, Facts]) -> dict[str, str]:
     """For each customer id of `files`, the id of the person that it means.
 
     Ids joined by merges that are not undone mean one person, who is known by the survivor of the
-    latest of these merges. A merge with a customer outside of `files` is disregarded.
+    latest of these merges. A merge with a customer outside of `files` is disregarded, and so is one
+    with a customer who is erased: an erased id means nobody.
     """
     undone = {
         name.removeprefix(UNMERGE) for facts in files.values() for name in _named(facts, UNMERGE)
@@ -36,7 +39,7 @@ def _merges(files: Mapping[str, Facts], undone: set[str]) -> Iterator[tuple[Stam
     for survivor, facts in files.items():
         for name in _named(facts, MERGE):
             stamp, merged = facts[name]
-            if name.removeprefix(MERGE) not in undone and merged in files:
+            if name.removeprefix(MERGE) not in undone and ERASED not in files.get(merged, _ERASED):
                 yield stamp, survivor, merged
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from keyturn_events.values import Affordability, Household, Money
 from keyturn_events.vocabulary import PointsState, PurchaseStage
-from segmentation.domain.facts import Facts, Json, stamped_at
+from segmentation.domain.facts import Fact, Facts, Json, stamped_at
 from segmentation.domain.models import Labels
 from segmentation.domain.people import MERGE, UNMERGE
 from segmentation.domain.standing import last_active
@@ -198,9 +198,9 @@ def _value(facts: Facts, name: str) -> Json:
     return facts[name][1] if name in facts else None
 
 
-def _grouped(facts: Facts, prefix: str) -> dict[str, dict[str, tuple[str, Json]]]:
+def _grouped(facts: Facts, prefix: str) -> dict[str, dict[str, Fact]]:
     """Facts of the form `<prefix><id>/<rest>` by id, then by rest, the ids in order."""
-    groups: dict[str, dict[str, tuple[str, Json]]] = defaultdict(dict)
+    groups: dict[str, dict[str, Fact]] = defaultdict(dict)
     for name in sorted(facts):
         if name.startswith(prefix):
             id, _, rest = name.removeprefix(prefix).partition("/")
@@ -333,9 +333,9 @@ def _club(facts: Facts) -> Club:
 def _referrals(facts: Facts) -> list[Referral]:
     referrals = []
     for referral_id, told in _grouped(facts, "referral/").items():
-        steps = ("clawed-back", "rewarded", "refused", "accepted")
-        status = next(step for step in steps if step in told)
-        referrals.append(Referral(referral_id, status, _value(told, "accepted")))
+        verdict, referred_id = _value(told, "verdict") or ("accepted", None)
+        status = next((step for step in ("clawed-back", "rewarded") if step in told), verdict)
+        referrals.append(Referral(referral_id, status, referred_id))
     return referrals
 
 

@@ -47,6 +47,17 @@ class Standing:
     silent_since: datetime | None = None
     """When a dormant person was last heard of."""
 
+    def seen_until(self, as_of: datetime) -> Standing:
+        """The same at a later time; written out, since every event calls for it."""
+        return Standing(
+            as_of,
+            self.memberships,
+            self.next_change,
+            self.silence_due,
+            self.dormant_since,
+            self.silent_since,
+        )
+
 
 UNKNOWN: Final = Standing()
 """The standing of somebody of whom nothing has been concluded."""
@@ -78,12 +89,8 @@ def resorted(
     """
     as_of = at if standing.as_of is None else max(standing.as_of, at)
     passed = standing.next_change is not None and standing.next_change <= as_of
-    if not (afresh or passed) and all(
-        (known := standing.memberships.get(model.model)) is not None
-        and known.version == model.version
-        for model in models.segments
-    ):
-        return (standing if as_of == standing.as_of else replace(standing, as_of=as_of)), []
+    if not (afresh or passed or _outdated(standing, models)):
+        return (standing if as_of == standing.as_of else standing.seen_until(as_of)), []
     events: list[Event] = []
     memberships: dict[str, Membership] = {}
     changes: list[datetime] = []
@@ -112,6 +119,15 @@ def resorted(
         ),
         events,
     )
+
+
+def _outdated(standing: Standing, models: Models) -> bool:
+    """Whether a model has not been applied yet as it is."""
+    for model in models.segments:
+        known = standing.memberships.get(model.model)
+        if known is None or known.version != model.version:
+            return True
+    return False
 
 
 def _verdict(model: SegmentModel, facts: Facts, on: date) -> tuple[Classification, date | None]:
@@ -147,8 +163,11 @@ def heard_of(
         return standing, []
     due = active + timedelta(days=silence.dormant_after_days)
     if standing.dormant_since is not None and standing.silent_since is not None:
-        if active <= standing.silent_since:
+        if active == standing.silent_since:
             return standing, []
+        if active < standing.silent_since:
+            # The latest act was somebody else's: an un-merge took it away.
+            return replace(standing, dormant_since=due, silent_since=active), []
         back = replace(standing, dormant_since=None, silent_since=None, silence_due=due)
         return back, [
             CustomerReactivated(

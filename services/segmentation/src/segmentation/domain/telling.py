@@ -340,12 +340,20 @@ def _referral_invited(event: ReferralInvited) -> Told:
 
 @_tells(ReferralAccepted)
 def _referral_accepted(event: ReferralAccepted) -> Told:
-    return {f"referral/{event.referral_id}/accepted": event.referred_customer_id, ACTIVE: None}
+    return _verdict(event, "accepted")
 
 
 @_tells(ReferralRefused)
 def _referral_refused(event: ReferralRefused) -> Told:
-    return {f"referral/{event.referral_id}/refused": event.reason}
+    return _verdict(event, "refused")
+
+
+def _verdict(event: ReferralAccepted | ReferralRefused, verdict: str) -> Told:
+    """A verdict may be revised by what is heard later; the latest holds, whatever came before."""
+    return {
+        f"referral/{event.referral_id}/verdict": [verdict, event.referred_customer_id],
+        ACTIVE: None,
+    }
 
 
 @_tells(ReferralRewarded)

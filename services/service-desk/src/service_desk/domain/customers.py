@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from keyturn_events import Refusal
 from keyturn_events.intake import CustomersMerged, CustomersUnmerged
@@ -23,12 +24,23 @@ class Merge:
     at: datetime
 
 
+Standing: TypeAlias = tuple[datetime, str, str]
+"""A merge that is not undone: when, its id, and into whom. Of several the largest holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Membership:
     """The segment of one model that a customer is in since a time."""
 
     segment: str
     since: datetime
+    recorded_at: datetime | None = None
+    """When the move was written down: puts moves of the same business time in their order."""
+
+    @property
+    def standing(self) -> tuple[datetime, datetime, str]:
+        """What decides between two memberships of one model: the greater one was told later."""
+        return self.since, self.recorded_at or self.since, self.segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +57,19 @@ class Customer:
     """Counts up with every case, so that two cases of one person are never decided unseen."""
 
     @property
-    def merged_into(self) -> str | None:
-        """The customer id that this one stands for now, if it is not itself."""
-        standing = [
+    def merge(self) -> Standing | None:
+        """The merge of this customer that holds."""
+        standing = (
             (merge.at, merge_id, merge.into)
             for merge_id, merge in self.merges.items()
             if merge_id not in self.unmerged
-        ]
-        return max(standing)[2] if standing else None
+        )
+        return max(standing, default=None)
+
+    @property
+    def merged_into(self) -> str | None:
+        """The customer id that this one stands for now, if it is not itself."""
+        return None if self.merge is None else self.merge[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +83,18 @@ class Family:
         return self.members.get(customer_id) or Customer(customer_id)
 
     def survivor(self, customer_id: str) -> Customer:
-        """Whom an id stands for after all merges."""
-        customer = self.of(customer_id)
-        seen = {customer_id}
-        while customer.merged_into is not None and customer.merged_into not in seen:
-            seen.add(customer.merged_into)
-            customer = self.of(customer.merged_into)
-        return customer
+        """Whom an id stands for after all merges.
+
+        Merges that go round in a circle leave the survivor of the latest of them.
+        """
+        passed: dict[str, Standing] = {}
+        while (merge := self.of(customer_id).merge) is not None:
+            if customer_id in passed:
+                circle = list(passed)[list(passed).index(customer_id) :]
+                return self.of(max(passed[known] for known in circle)[2])
+            passed[customer_id] = merge
+            customer_id = merge[2]
+        return self.of(customer_id)
 
     def ids_of(self, customer_id: str) -> frozenset[str]:
         """Every id that stands for the same person."""
@@ -89,7 +111,7 @@ class Family:
         latest: dict[str, Membership] = {}
         for known in sorted(self.ids_of(customer_id)):
             for model, membership in self.of(known).segments.items():
-                if model not in latest or latest[model].since < membership.since:
+                if model not in latest or latest[model].standing < membership.standing:
                     latest[model] = membership
         return frozenset((model, membership.segment) for model, membership in latest.items())
 
@@ -119,11 +141,22 @@ def unmerged(customer: Customer, event: CustomersUnmerged) -> Customer:
     return replace(customer, unmerged=customer.unmerged | {event.merge_id})
 
 
-def segmented(customer: Customer, event: CustomerSegmented, at: datetime) -> Customer:
-    """`customer` in a segment; a move that is older than the one known changes nothing."""
-    known = customer.segments.get(event.model)
-    if known is not None and (known.since, known.segment) >= (at, event.to_segment):
+def segmented(
+    customer: Customer, event: CustomerSegmented, at: datetime, recorded_at: datetime | None
+) -> Customer:
+    """`customer` in a segment; a move that is older than the one known changes nothing.
+
+    Neither does one of somebody who asked to be forgotten.
+    """
+    if customer.erased:
         return customer
-    return replace(
-        customer, segments={**customer.segments, event.model: Membership(event.to_segment, at)}
-    )
+    moved = Membership(event.to_segment, at, recorded_at)
+    known = customer.segments.get(event.model)
+    if known is not None and known.standing >= moved.standing:
+        return customer
+    return replace(customer, segments={**customer.segments, event.model: moved})
+
+
+def erased(customer: Customer) -> Customer:
+    """`customer` after they asked to be forgotten."""
+    return replace(customer, erased=True, segments={})

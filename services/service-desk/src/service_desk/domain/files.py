@@ -70,11 +70,12 @@ class CaseFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonFile:
-    """A person, with all that the desk holds on them when that is asked for."""
+    """A person, with all that the desk holds under the id in question when that is asked for."""
 
     family: Family
     handovers: tuple[Handover, ...] = ()
-    cases: tuple[Case, ...] = ()
+    cases: tuple[tuple[Case, BusinessCalendar], ...] = ()
+    """Each with the calendar by which it was opened."""
     responses: tuple[Response, ...] = ()
 
 

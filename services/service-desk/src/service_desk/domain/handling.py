@@ -226,15 +226,19 @@ def reopen(case: Case, command: Reopen, now: Circumstances) -> Decided:
     return _touched(case, now.at), [*events, reopened]
 
 
-def forget(case: Case, owner_id: str, at: datetime) -> Decided:
-    """Erase every word a person said or was told, and end a case that is still open."""
+def forget(case: Case, now: Circumstances) -> Decided:
+    """Erase every word a person said or was told, and end a case that is still open.
+
+    What was due before happens first, however late its timer is.
+    """
+    case, passed = cases.advance(case, now)
     notes = tuple(Note(note.at, note.by, "") for note in case.notes)
     blank = replace(case, description="", notes=notes, source_reference=None)
     if blank.state is CaseState.CLOSED:
-        return blank, []
-    at = max(at, case.touched_at)
-    blank, closed = cases.close(blank, Verdict.NO_ANSWER, owner_id, at)
-    return _touched(blank, at), [closed]
+        return blank, passed
+    at = max(now.at, case.touched_at)
+    blank, closed = cases.close(blank, Verdict.NO_ANSWER, now.owner_id, at)
+    return _touched(blank, at), [*passed, closed]
 
 
 def _begin(

@@ -165,24 +165,26 @@ def sign(
     """Plan the handover of a signed purchase, by all that is known of it so far.
 
     A purchase that was rescinded before its contract was heard of gets its plan and loses it.
+    Whose home it is, the contract says, whoever is named by what was heard before.
     """
+    if known is not None and known.signed_on is not None:
+        return known, []
     handover = known or foreseen(event)
-    if handover.signed_on is not None:
-        return handover, []
     promised_on = event.expected_completion or date.fromordinal(
         event.signed_on.toordinal() + template.completion_days
     )
     said = Completion(at, moved=False, day=promised_on)
     completion = max(handover.completion or said, said)
     handover = replace(
-        handover,
+        foreseen(event),
+        rescinded=handover.rescinded,
         zone=zone_of(zone).key,
         template=template.code,
         template_version=template.version,
         signed_on=event.signed_on,
         promised_on=promised_on,
         completion=completion,
-        erased=handover.erased or erased,
+        erased=erased,
         gates=tuple(
             GateStep(step.gate, step.days_before, due_on(step, completion.day, event.signed_on))
             for step in template.gates

@@ -48,12 +48,18 @@ def _(event: PurchaseEvent, desk: Desk) -> HomeFile:
 
 @file_for.register(CustomersMerged)
 def _(event: CustomersMerged, desk: Desk) -> PersonFile:
-    return _whole_person(desk, event.customer_id, event.merged_customer_id)
+    return PersonFile(family=desk.family(event.customer_id, event.merged_customer_id))
 
 
 @file_for.register(CustomerErased)
 def _(event: CustomerErased, desk: Desk) -> PersonFile:
-    return _whole_person(desk, event.customer_id)
+    id = event.customer_id
+    return PersonFile(
+        family=desk.family(id),
+        handovers=tuple(h for h in desk.handovers.values() if h.customer_id == id),
+        cases=tuple((c, desk.calendar_of(c)) for c in desk.cases.values() if c.customer_id == id),
+        responses=tuple(r for r in desk.responses.values() if r.customer_id == id),
+    )
 
 
 @file_for.register(CustomersUnmerged)
@@ -202,7 +208,7 @@ def _(file: PersonFile, desk: Desk) -> None:
     desk.put_family(file.family)
     for handover in file.handovers:
         desk.handovers.put(handover.handover_id, handover)
-    for case in file.cases:
+    for case, _ in file.cases:
         desk.cases.put(case.case_id, case)
     for response in file.responses:
         desk.responses.put(response.response_id, response)
@@ -261,13 +267,3 @@ def _case_file(desk: Desk, case_id: str) -> CaseFile:
         return CaseFile(case=None, family=Family(), calendar=desk.calendar_in(None))
     family = desk.family(case.customer_id)
     return CaseFile(case=case, family=family, calendar=desk.calendar_of(case))
-
-
-def _whole_person(desk: Desk, *customer_ids: str) -> PersonFile:
-    family = desk.family(*customer_ids)
-    return PersonFile(
-        family=family,
-        handovers=tuple(h for h in desk.handovers.values() if h.customer_id in family.members),
-        cases=tuple(c for c in desk.cases.values() if c.customer_id in family.members),
-        responses=tuple(r for r in desk.responses.values() if r.customer_id in family.members),
-    )

@@ -80,7 +80,7 @@ def _(value: PurchaseEvent, needs: Needs, _: datetime) -> None:
 
 @_add.register
 def _(value: CustomersMerged, needs: Needs, _: datetime) -> None:
-    needs.persons |= {value.customer_id, value.merged_customer_id}
+    needs.customers |= {value.customer_id, value.merged_customer_id}
 
 
 @_add.register
