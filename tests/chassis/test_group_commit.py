@@ -117,7 +117,16 @@ async def test_a_key_that_is_out_of_bounds_is_refused(tally: Harness, key: str) 
     response = await post(tally, "c1", "hello", key=key)
 
     assert response.status_code == 422
+    assert [error["parameter"] for error in response.json()["errors"]] == ["idempotency-key"]
     assert await notes(tally) == {}
+
+
+async def test_the_api_document_tells_of_the_key_of_every_command(tally: Harness) -> None:
+    document = (await tally.client.get("/openapi.json")).json()
+    posted = document["paths"]["/tallies/{customer_id}/notes"]["post"]
+
+    (key,) = [one for one in posted["parameters"] if one["name"] == "idempotency-key"]
+    assert (key["in"], key["required"], key["schema"]["maxLength"]) == ("header", False, 128)
 
 
 async def test_while_the_database_is_away_commands_are_told_to_come_back(tally: Harness) -> None:

@@ -15,9 +15,9 @@ from keyturn_events.intake import ConsentChanged, CustomerRegistered, LeadCaptur
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
-    from tests.intake.conftest import Intake
 
     from intake.domain.imports import ImportJob
+    from tests.intake.conftest import Intake
 
 
 def numbered(rows: int) -> str:

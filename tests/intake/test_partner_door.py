@@ -313,6 +313,27 @@ async def test_a_later_completion_reaches_every_signed_purchase_of_the_building(
     assert signed.expected_completion == date(2027, 9, 30)
 
 
+async def test_of_contract_and_builder_the_later_word_counts_whichever_is_heard_first(
+    ledger: Intake,
+) -> None:
+    contract = sale("signed", signed_on=date(2026, 3, 1), expected_completion=date(2027, 6, 30))
+    for number, day in enumerate((28, 1)):
+        home = {"sale_reference": f"sale-{day}", "home_id": f"home-{day}", "building": f"b-{day}"}
+        signing = contract.model_copy(update=home)
+        progress = PartnerConstructionProgressed(
+            community_id="riverside",
+            building=f"b-{day}",
+            progressed_on=date(2026, 2 + number, day),
+            expected_completion=date(2027, 9, 30),
+        )
+        await ledger.partner_says(progress, partner_id="builder", id=f"{day}")
+        await ledger.partner_says(signing, id=f"{day}")
+    moved = await ledger.harness.published(CompletionMoved)
+    assert [(event.home_id, event.expected_completion) for event in moved] == [
+        ("home-1", date(2027, 9, 30))
+    ]
+
+
 async def test_a_partner_is_registered_for_types_that_exist(intake: Intake) -> None:
     response = await intake.call(
         "PUT", "/partners/ledger", {"name": "Ledger", "allowed_types": ["keyturn.lead.lost.v1"]}

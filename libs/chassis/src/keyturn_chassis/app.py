@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi_offline import FastAPIOffline
 
 from keyturn_chassis import clock_api, dead_letters_api
@@ -16,6 +17,8 @@ from keyturn_chassis.auth import (
     assert_every_route_is_guarded,
     check_tokens_first,
 )
+from keyturn_chassis.commands import KEY_PARAMETER, CommandCaller
+from keyturn_chassis.garbage import tune_collector
 from keyturn_chassis.health import health_router
 from keyturn_chassis.problems import (
     MEDIA_TYPE,
@@ -43,6 +46,7 @@ def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if runtime is None:
             raise RuntimeError("an application without a runtime only describes itself")
+        tune_collector()
         async with runtime:
             yield
 
@@ -74,8 +78,22 @@ def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
     scopes = {**service.scopes, **CHASSIS_SCOPES}
     assert_every_route_is_guarded(app, scopes)
     check_tokens_first(app)
-    _complete(app.openapi(), settings, scopes)
+    document = app.openapi()
+    _add_idempotency_keys(document, app)
+    _complete(document, settings, scopes)
     return app
+
+
+def _add_idempotency_keys(document: dict[str, Any], app: FastAPI) -> None:
+    """Describe the header that every command takes."""
+    for route in iter_route_contexts(app.routes):
+        if not isinstance(route.original_route, APIRoute):
+            continue
+        calls: list[object] = [inner.call for inner in route.dependant.dependencies]
+        if any(isinstance(call, CommandCaller) for call in calls):
+            for method in route.original_route.methods or ():
+                operation = document["paths"][route.path][method.lower()]
+                operation.setdefault("parameters", []).append(KEY_PARAMETER)
 
 
 def _complete(document: dict[str, Any], settings: Settings, scopes: Mapping[str, str]) -> None:

@@ -249,7 +249,7 @@ def _refused(slug: str, detail: str) -> Problem:
 
 
 class BearerToken(SecurityBase):
-    """The dependency that lets in callers whose token has the scopes of the route."""
+    """A dependency that lets in only callers whose token has the scopes of the route."""
 
     def __init__(self) -> None:
         self.scheme_name = "oauth2"
@@ -257,7 +257,7 @@ class BearerToken(SecurityBase):
             flows=OAuthFlows(clientCredentials=OAuthFlowClientCredentials(tokenUrl="", scopes={}))
         )
 
-    async def __call__(self, request: Request, needed: SecurityScopes) -> Principal:
+    async def judge(self, request: Request, needed: SecurityScopes) -> Principal:
         """The caller; raises `Problem`: 401 without a good token, 403 naming a missing scope."""
         authenticator: Authenticator = request.app.state.runtime.authenticator
         caller = await authenticator.authenticate(request.headers.get("authorization"))
@@ -273,7 +273,15 @@ class BearerToken(SecurityBase):
         return caller
 
 
-principal: Final = BearerToken()
+class PrincipalToken(BearerToken):
+    """The dependency that tells who calls."""
+
+    async def __call__(self, request: Request, needed: SecurityScopes) -> Principal:
+        """The caller; raises as `judge`."""
+        return await self.judge(request, needed)
+
+
+principal: Final = PrincipalToken()
 """Use as `Annotated[Principal, Security(principal, scopes=[…])]`."""
 
 
@@ -309,14 +317,17 @@ def check_tokens_first(app: FastAPI) -> None:
 
 
 def _demands_token(dependant: Dependant) -> bool:
-    return isinstance(dependant.call, BearerToken) or any(
-        map(_demands_token, dependant.dependencies)
-    )
+    return _judges(dependant) or any(map(_demands_token, dependant.dependencies))
+
+
+def _judges(dependant: Dependant) -> bool:
+    call: object = dependant.call
+    return isinstance(call, BearerToken)
 
 
 def _demanded_scopes(dependant: Dependant) -> Iterator[str]:
     for inner in dependant.dependencies:
-        if isinstance(inner.call, BearerToken):
+        if _judges(inner):
             yield from inner.own_oauth_scopes or ()
             yield from inner.parent_oauth_scopes or ()
         yield from _demanded_scopes(inner)

@@ -13,6 +13,7 @@ from keyturn_events.refusal import Refusal, RefusalKind
 E = TypeVar("E", bound=Event)
 
 PREFIX = "ce_"
+_PREFIX = len(PREFIX)
 
 
 def event_type(headers: Iterable[tuple[str, bytes]]) -> str | None:
@@ -33,11 +34,9 @@ def decode(
     """
     try:
         attributes = {
-            name.removeprefix(PREFIX): text.decode()
-            for name, text in headers
-            if name.startswith(PREFIX)
+            name[_PREFIX:]: text.decode() for name, text in headers if name[:_PREFIX] == PREFIX
         }
-        envelope = Envelope.model_validate(attributes)
+        envelope = Envelope.model_validate_strings(attributes)
     except (ValidationError, UnicodeDecodeError) as error:
         raise _refusal("not-a-cloudevent", error) from error
     try:

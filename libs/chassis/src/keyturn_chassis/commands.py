@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
-from uuid import uuid4
+from functools import cache
+from os import urandom
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Depends, Header, Request, Response, Security
+from fastapi import Depends, Request, Response
+from fastapi.security import SecurityScopes
+from prometheus_client import Counter
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyturn_chassis import telemetry
-from keyturn_chassis.auth import Principal, principal
+from keyturn_chassis.auth import BearerToken, Principal
 from keyturn_chassis.group_commit import PendingCommand
 from keyturn_chassis.idempotency import Answer, RequestKey
 from keyturn_chassis.inputs import Decision
+from keyturn_chassis.problems import FieldError, Problem
 from keyturn_chassis.runtime import Runtime
 from keyturn_events import Event
 
@@ -26,15 +31,21 @@ C = TypeVar("C")
 KEY_LENGTH = 128
 """Longest accepted Idempotency-Key."""
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=KEY_LENGTH,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Send the same key again to get the same answer and no second effect.",
-    ),
-]
+KEY_HEADER: Final = "idempotency-key"
+KEY_PATTERN: Final = r"^[\x21-\x7e]+$"
+KEY_PARAMETER: Final[dict[str, Any]] = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Send the same key again to get the same answer and no second effect.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": KEY_LENGTH,
+        "pattern": KEY_PATTERN,
+    },
+}
+"""The header of a command, as an OpenAPI parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +112,69 @@ class Caller:
                 telemetry.current_traceparent(),
             )
         )
-        telemetry.ACCEPTED.labels(self.door).inc()
+        _accepted(self.door).inc()
         return answered
 
 
-async def caller(
-    request: Request,
-    principal: Annotated[Principal, Security(principal)],
-    idempotency_key: IdempotencyKey = None,
-) -> Caller:
-    """The caller of this request; use as `Annotated[Caller, Security(caller, scopes=[…])]`."""
+@cache
+def _accepted(door: str) -> Counter:
+    return telemetry.ACCEPTED.labels(door)
+
+
+class CommandCaller(BearerToken):
+    """The dependency that lets in callers with the scopes of the route, to have commands decided.
+
+    It judges the token itself: FastAPI takes as long to resolve a dependency of a dependency as
+    the judging does.
+    """
+
+    async def __call__(self, request: Request, needed: SecurityScopes) -> Caller:
+        """The caller of this request.
+
+        Raises `Problem` as `BearerToken` does, and 422 for an Idempotency-Key out of bounds.
+        """
+        principal = await self.judge(request, needed)
+        key = _key_of(request)
+        return Caller(
+            principal,
+            request.app.state.runtime,
+            RequestKey(
+                f"{principal.client_id}/{principal.subject}",
+                key or urandom(16).hex(),
+                "" if key is None else await _digest(request),
+            ),
+            key is not None,
+            telemetry.door_of(request.scope),
+        )
+
+
+def _key_of(request: Request) -> str | None:
+    """The Idempotency-Key; read here because as a parameter it takes FastAPI ten times as long."""
+    key = request.headers.get(KEY_HEADER)
+    if key is None or (_is_printable(key) and len(key) <= KEY_LENGTH):
+        return key
+    detail = f"Should be 1 to {KEY_LENGTH} printable ASCII characters without spaces"
+    raise Problem(
+        422,
+        "invalid-request",
+        f"{KEY_HEADER}: {detail}.",
+        errors=[FieldError(detail=detail, parameter=KEY_HEADER)],
+    )
+
+
+_is_printable: Final = re.compile(KEY_PATTERN).fullmatch
+
+
+caller: Final = CommandCaller()
+"""Use as `Annotated[Caller, Security(caller, scopes=[…])]`."""
+
+
+async def _digest(request: Request) -> str:
+    """The same for the same request; the body of an endpoint that streams it is not in it."""
     streamed = hasattr(request.scope["endpoint"], "body_limit")
     body = b"" if streamed else await request.body()
-    query = request.url.query.encode()
-    digest = hashlib.sha256(
-        b"\n".join((request.method.encode(), request.url.path.encode(), query, body))
-    ).hexdigest()
-    return Caller(
-        principal,
-        request.app.state.runtime,
-        RequestKey(
-            f"{principal.client_id}/{principal.subject}", idempotency_key or str(uuid4()), digest
-        ),
-        idempotency_key is not None,
-        telemetry.door_of(request.scope),
-    )
+    method, path, query = (request.scope[part] for part in ("method", "path", "query_string"))
+    return hashlib.sha256(b"\n".join((method.encode(), path.encode(), query, body))).hexdigest()
 
 
 async def reading(request: Request) -> AsyncIterator[AsyncConnection]:

@@ -8,12 +8,14 @@ the inbox makes that harmless.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import itemgetter
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -34,6 +36,8 @@ from keyturn_events.refusal import Refusal, RefusalKind
 
 POLL_MILLISECONDS = 250
 """How long a poll waits for records; it bounds how long a graceful stop takes to begin."""
+FETCH_BYTES = 262_144
+"""How much of one partition is fetched at once: with all its partitions a worker stays small."""
 RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0)
 """Pauses while the database or the broker is away; the last one repeats."""
 COMMIT_SECONDS = 10.0
@@ -43,8 +47,10 @@ LONGEST_SUBJECT = 200
 
 _log = telemetry.get_logger(__name__)
 
+Batches: TypeAlias = Mapping[TopicPartition, Sequence["ConsumerRecord[bytes, bytes]"]]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Delivery:
     """A record on its way to its decision, or to the dead letters with the reason in `refusal`."""
 
@@ -73,7 +79,10 @@ class Consumer:
         self._runtime = runtime
         self._name = runtime.service.name
         self._reactions = runtime.service.reactions
+        self._events = runtime.service.reactions.events
         self._stopping = asyncio.Event()
+        self._latest = -1
+        """The number of the partitions that were read last."""
 
     def stop(self) -> None:
         """Finish the batch in hand, commit, leave the group."""
@@ -104,11 +113,12 @@ class Consumer:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_poll_records=self._runtime.settings.batch_records,
+            max_partition_fetch_bytes=FETCH_BYTES,
         )
         try:
             await consumer.start()
             while not self._stopping.is_set():
-                batches = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
+                batches = await self._poll(consumer)
                 records = [record for batch in batches.values() for record in batch]
                 if not records:
                     continue
@@ -120,6 +130,23 @@ class Consumer:
         finally:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await consumer.stop()
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> Batches:
+        """The next records, if there is a choice those of partitions of one number, in turn.
+
+        A customer's events are in the partitions of one number on every topic. Taken together, the
+        state of the customer is loaded and saved once for all of them.
+        """
+        same: defaultdict[int, list[TopicPartition]] = defaultdict(list)
+        for tp in consumer.assignment():
+            same[tp.partition].append(tp)
+        for number in sorted(same, key=lambda number: (number <= self._latest, number)):
+            batches: Batches = await consumer.getmany(*same[number])
+            if batches:
+                self._latest = number
+                return batches
+        waited_for: Batches = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
+        return waited_for
 
     async def handle(self, records: Sequence[RawRecord]) -> bool:
         """Give every record its effects, or park it; True when all of it is committed.
@@ -168,15 +195,16 @@ class Consumer:
         if record.topic in self._reactions.untrusted:
             return self._untrusted(record, now)
         type_name = event_type(record.headers)
-        if type_name is not None and type_name not in self._reactions.events:
+        reaction = None if type_name is None else self._events.get(type_name)
+        if type_name is not None and reaction is None:
             telemetry.SKIPPED.labels("unknown-type").inc()
             return None
         try:
-            if type_name is None:
+            if type_name is None or reaction is None:
                 raise Refusal(
                     "not-a-cloudevent", "The header ce_type is missing.", kind=RefusalKind.INVALID
                 )
-            event_class, decide = self._reactions.events[type_name]
+            event_class, decide = reaction
             message = decode(event_class, record.headers, record.value)
             if event_class.topic != record.topic:
                 raise Refusal(
@@ -188,12 +216,12 @@ class Consumer:
             return self._undecided(record, type_name or "", refusal)
         envelope = message.envelope
         cause = Cause(
-            envelope.source, envelope.id, envelope.time, envelope.traceparent, envelope.recordedtime
+            envelope.source,
+            envelope.id,
+            envelope.time.astimezone(UTC),
+            envelope.traceparent,
+            None if envelope.recordedtime is None else envelope.recordedtime.astimezone(UTC),
         )
-        if envelope.recordedtime is not None:
-            telemetry.EFFECT_LATENCY.labels(type_name).observe(
-                max(0.0, (wall_now() - envelope.recordedtime).total_seconds())
-            )
         return Delivery(
             record,
             envelope.subject,
@@ -244,8 +272,7 @@ class Consumer:
         telemetry.BATCH_SIZE.labels("kafka").observe(len(deliveries))
         telemetry.BATCH_SECONDS.labels("kafka").observe(perf_counter() - began)
         telemetry.SKIPPED.labels("duplicate").inc(len(deliveries) - len(pending))
-        for delivery in pending:
-            telemetry.CONSUMED.labels(delivery.type).inc()
+        _measure_effects(pending)
         for parking in parkings:
             telemetry.PARKED_TOTAL.labels(parking.refusal.code).inc()
             _log.warning("parked", code=parking.refusal.code, topic=parking.record.topic)
@@ -307,20 +334,18 @@ def _position(record: RawRecord) -> str:
 
 def raw_record(record: ConsumerRecord[bytes, bytes]) -> RawRecord:
     """The record as it came; a header without a value, which Kafka allows, has an empty one."""
+    headers = record.headers
+    if None in map(_value, headers):
+        headers = [(name, value or b"") for name, value in headers]
     return RawRecord(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key,
-        record.value,
-        tuple((name, b"" if value is None else value) for name, value in record.headers),
+        record.topic, record.partition, record.offset, record.key, record.value, tuple(headers)
     )
 
 
-async def _commit(
-    consumer: AIOKafkaConsumer,
-    batches: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]],
-) -> None:
+_value = itemgetter(1)
+
+
+async def _commit(consumer: AIOKafkaConsumer, batches: Batches) -> None:
     """Commit offsets; a group that has moved on delivers again, which the inbox makes harmless."""
     try:
         await consumer.commit({tp: batch[-1].offset + 1 for tp, batch in batches.items()})
@@ -328,10 +353,22 @@ async def _commit(
         _log.info("offsets_not_committed", error=type(error).__name__)
 
 
-def _measure_lag(
-    consumer: AIOKafkaConsumer,
-    batches: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]],
-) -> None:
+def _measure_effects(deliveries: Sequence[Delivery]) -> None:
+    """Count what took effect, and how long each took, after the commit."""
+    now = wall_now()
+    recorded: defaultdict[str, list[datetime | None]] = defaultdict(list)
+    for delivery in deliveries:
+        cause = None if delivery.input is None else delivery.input.cause
+        recorded[delivery.type].append(None if cause is None else cause.recorded_at)
+    for type_name, times in recorded.items():
+        telemetry.CONSUMED.labels(type_name).inc(len(times))
+        latency = telemetry.EFFECT_LATENCY.labels(type_name)
+        for time in times:
+            if time is not None:
+                latency.observe(max(0.0, (now - time).total_seconds()))
+
+
+def _measure_lag(consumer: AIOKafkaConsumer, batches: Batches) -> None:
     for tp in batches.keys() & consumer.assignment():
         high = consumer.highwater(tp)
         if high is not None:

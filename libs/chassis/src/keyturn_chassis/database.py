@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import asyncpg
 import orjson
-from sqlalchemy import MetaData, Table, text
+from sqlalchemy import JSON, MetaData, Table
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from keyturn_chassis.driver import copy_rows, driver_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,6 +46,10 @@ SERVER_LIMITS = {
 }
 """What the server does for us when a process is suspended or its host dies in a transaction: the
 transaction ends, its locks are free, and nobody waits for them longer than this."""
+
+
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+_DOCUMENTS = ("JSON", "JSONB")
 
 
 class ConcurrentUpdate(Exception):
@@ -146,51 +154,99 @@ async def insert_rows(
     *,
     on_conflict: str = "",
 ) -> int:
-    """Insert all `rows` with one statement and one parameter; the number of rows written.
+    """Insert all `rows` with one statement; the number of rows written.
 
     Every row names the same columns. `on_conflict` is the rest of an ON CONFLICT clause, such as
-    `DO NOTHING`.
+    `DO NOTHING`; without it the rows go in by COPY, and one that is there already raises asyncpg's
+    `UniqueViolationError`.
     """
     if not rows:
         return 0
-    columns = ", ".join(f'"{name}"' for name in rows[0])
-    clause = f" ON CONFLICT {on_conflict}" if on_conflict else ""
-    result = await connection.execute(
-        text(
-            f'INSERT INTO "{table.name}" ({columns}) SELECT {columns}'  # noqa: S608
-            f' FROM json_populate_recordset(NULL::"{table.name}", CAST(:rows AS json)){clause}'
-        ),
-        {"rows": dump_json(rows)},
+    names = tuple(rows[0])
+    if not (on_conflict or any(isinstance(table.c[name].type, JSON) for name in names)):
+        values = [tuple([row[name] for name in names]) for row in rows]
+        await copy_rows(connection, table, names, values)
+        return len(rows)
+    columns = [
+        [None if row[name] is None else dump_json(row[name]) for row in rows]
+        if isinstance(table.c[name].type, JSON)
+        else [row[name] for row in rows]
+        for name in names
+    ]
+    return await insert_columns(connection, table, names, columns, on_conflict=on_conflict)
+
+
+async def insert_columns(
+    connection: AsyncConnection,
+    table: Table,
+    names: tuple[str, ...],
+    columns: Iterable[Sequence[Any]],
+    *,
+    on_conflict: str = "",
+) -> int:
+    """As `insert_rows`, from the columns `names`, each whole; documents are given as JSON text."""
+    if not on_conflict:
+        rows = list(zip(*columns, strict=True))
+        await copy_rows(connection, table, names, rows)
+        return len(rows)
+    driver = await driver_of(connection)
+    status = await driver.execute(_insertion(table, names, on_conflict), *columns)
+    return int(status.rpartition(" ")[2])
+
+
+@cache
+def _insertion(table: Table, names: tuple[str, ...], on_conflict: str) -> str:
+    """An INSERT of arrays. A document goes as text: one array of a type that needs no codec."""
+    types = [table.c[name].type.compile(_POSTGRESQL) for name in names]
+    arrays = ", ".join(
+        f"${number}::{'text' if kind in _DOCUMENTS else kind}[]"
+        for number, kind in enumerate(types, 1)
     )
-    return result.rowcount
+    values = ", ".join(
+        f"c{number}::{kind}" if kind in _DOCUMENTS else f"c{number}"
+        for number, kind in enumerate(types, 1)
+    )
+    columns = ", ".join(f'"{name}"' for name in names)
+    aliases = ", ".join(f"c{number}" for number in range(1, len(names) + 1))
+    return (
+        f'INSERT INTO "{table.name}" ({columns}) SELECT {values}'  # noqa: S608 - every name is ours
+        f" FROM unnest({arrays}) AS given ({aliases}) ON CONFLICT {on_conflict}"
+    )
 
 
 async def save_versioned(
     connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert or update all `rows` by primary key with one statement.
+    """Write all `rows` by primary key: new ones with one statement, changed ones with another.
 
     They are written in the order of their keys, so that two batches cannot deadlock on them. Each
     row carries the `version` that it will have: one more than was loaded, 1 for a new row.
     Raises `ConcurrentUpdate` when any of them has been written by somebody else since.
     """
-    if not rows:
-        return
     key = [column.name for column in table.primary_key.columns]
-    updates = ", ".join(f'"{name}" = excluded."{name}"' for name in rows[0] if name not in key)
     rows = sorted(rows, key=lambda row: [str(row[name]) for name in key])
+    try:
+        await insert_rows(connection, table, [row for row in rows if row["version"] == 1])
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != f"{table.name}_pkey":
+            raise
+        raise ConcurrentUpdate(f"a new row of {table.name}") from error
+    changed = [row for row in rows if row["version"] > 1]
+    if not changed:
+        return
+    updates = ", ".join(f'"{name}" = excluded."{name}"' for name in changed[0] if name not in key)
     conflict_target = ", ".join(f'"{name}"' for name in key)
     written = await insert_rows(
         connection,
         table,
-        rows,
+        changed,
         on_conflict=(
             f"({conflict_target}) DO UPDATE SET {updates}"
             f' WHERE "{table.name}".version = excluded.version - 1'
         ),
     )
-    if written != len(rows):
-        raise ConcurrentUpdate(f"{len(rows) - written} of {len(rows)} rows of {table.name}")
+    if written != len(changed):
+        raise ConcurrentUpdate(f"{len(changed) - written} of {len(changed)} rows of {table.name}")
 
 
 class Loaded(Generic[K, V]):
@@ -237,7 +293,9 @@ def is_transient(error: BaseException) -> bool:
 
 def is_conflict(error: BaseException) -> bool:
     """Whether loading afresh and deciding again at once can help: somebody else was quicker."""
-    if isinstance(error, (ConcurrentUpdate, IntegrityError)):
+    if isinstance(
+        error, (ConcurrentUpdate, IntegrityError, asyncpg.IntegrityConstraintViolationError)
+    ):
         return True
     original = error.orig if isinstance(error, DBAPIError) else error
     return str(getattr(original, "sqlstate", None) or "") in ("40001", "40P01")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 from typing import Any
@@ -71,7 +71,7 @@ class GroupCommit:
             raise unavailable("Too many requests are waiting. Send this one again a little later.")
         self._queue.append(command)
         self._waiting.set()
-        return await asyncio.shield(command.answer)
+        return await command.answer
 
     async def run(self) -> None:
         """Commit batches until cancelled."""
@@ -95,7 +95,8 @@ class GroupCommit:
         async with self._database.transaction() as connection:
             now = await self._clock.now(connection)
             unit = UnitOfWork(self._service, connection)
-            inputs = [_input(command, now) for command in batch]
+            moment = now.isoformat()
+            inputs = [_input(command, now, moment) for command in batch]
             await unit.load(inputs)
             # Only now: whoever saw a twin's effect while loading also sees its answer.
             remembered = await idempotency.recall(
@@ -116,7 +117,7 @@ class GroupCommit:
                 if command.remembered:
                     answers[command.request] = answer
                     remembered[command.request.identity] = idempotency.Remembered(
-                        command.request.digest, replace(answer, replayed=True)
+                        command.request.digest, answer
                     )
             await unit.flush()
             await idempotency.remember(connection, answers)
@@ -129,11 +130,11 @@ class GroupCommit:
                 command.answer.set_result(outcome)
 
 
-def _input(command: PendingCommand, now: datetime) -> Input[Any]:
+def _input(command: PendingCommand, now: datetime, moment: str) -> Input[Any]:
     # The cause names the moment too: a key that is used again after its answer was forgotten must
     # not give new events the ids of old ones.
     request = command.request
-    cause = Cause(request.caller, f"{request.key}@{now.isoformat()}", now, command.traceparent)
+    cause = Cause(request.caller, f"{request.key}@{moment}", now, command.traceparent)
     return Input(command.value, cause, command.decide)
 
 

@@ -8,12 +8,14 @@ stored, since they had no effect: the same request may succeed later.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, func, text
+from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, func
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyturn_chassis.database import chassis_metadata, dump_json, insert_rows
+from keyturn_chassis.database import chassis_metadata
+from keyturn_chassis.driver import copy_rows, driver_of
 from keyturn_events.refusal import Refusal, RefusalKind
 
 FIRST_REFUSAL = 400
@@ -68,9 +70,10 @@ class Remembered:
 
     digest: str
     answer: Answer
+    """As it was first given."""
 
     def answer_to(self, request: RequestKey) -> Answer:
-        """The stored answer; raises `Refusal` when the request is another one."""
+        """The stored answer again; raises `Refusal` when the request is another one."""
         if request.digest != self.digest:
             raise Refusal(
                 "idempotency-key-reused",
@@ -78,7 +81,7 @@ class Remembered:
                 kind=RefusalKind.INVALID,
                 pointer="/headers/idempotency-key",
             )
-        return self.answer
+        return replace(self.answer, replayed=True)
 
 
 async def recall(
@@ -87,33 +90,29 @@ async def recall(
     """The answers that have been given under `keys`."""
     if not keys:
         return {}
-    rows = await connection.execute(
-        text(
-            "SELECT i.* FROM idempotency AS i"
-            " JOIN json_array_elements(CAST(:keys AS json)) AS k"
-            " ON i.caller = k->>0 AND i.key = k->>1"
-        ),
-        {"keys": dump_json([key.identity for key in keys])},
-    )
+    driver = await driver_of(connection)
+    rows = await driver.fetch(_RECALL, [key.caller for key in keys], [key.key for key in keys])
     return {
-        (row.caller, row.key): Remembered(row.digest, Answer(row.status, row.body, replayed=True))
+        (row["caller"], row["key"]): Remembered(row["digest"], Answer(row["status"], row["body"]))
         for row in rows
     }
 
 
+_RECALL: Final = (
+    "SELECT caller, key, digest, status, body FROM idempotency"
+    " JOIN unnest($1::text[], $2::text[]) AS asked (caller, key) USING (caller, key)"
+)
+
+
 async def remember(connection: AsyncConnection, answers: Mapping[RequestKey, Answer]) -> None:
     """Store answers; the unique key makes a concurrent twin fail, load again and find ours."""
-    await insert_rows(
-        connection,
-        idempotency,
-        [
-            {
-                "caller": key.caller,
-                "key": key.key,
-                "digest": key.digest,
-                "status": answer.status,
-                "body": answer.body,
-            }
-            for key, answer in answers.items()
-        ],
-    )
+    if answers:
+        await copy_rows(
+            connection,
+            idempotency,
+            ("caller", "key", "digest", "status", "body"),
+            [
+                (key.caller, key.key, key.digest, answer.status, answer.body)
+                for key, answer in answers.items()
+            ],
+        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient
+
 from keyturn_chassis.settings import Settings
 
 
@@ -25,3 +27,14 @@ def client_options(settings: Settings) -> dict[str, Any]:
         options["sasl_plain_username"] = settings.kafka_sasl_username
         options["sasl_plain_password"] = password.get_secret_value() if password else None
     return options
+
+
+async def cluster_id(settings: Settings) -> str:
+    """Which cluster it is that we reach: producer ids of one mean nothing to another."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+        described = await admin.describe_cluster()
+    finally:
+        await admin.close()
+    return str(described["cluster_id"])

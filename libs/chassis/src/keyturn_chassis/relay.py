@@ -1,9 +1,14 @@
 """The relay: a polling publisher that moves outbox rows to Kafka.
 
-It selects *all* rows that are not published, never those after the last one seen: insert order is
-not commit order, and a row that commits late would be lost. One relay of a service is active, held
+It finds *all* rows that are there, not only those after the last one seen: insert order is not
+commit order, and a row that commits late would be lost. One relay of a service is active, held
 by an advisory lock, so that the events of one key keep their order. A crash between the broker's
-acknowledgement and the mark in the outbox publishes again; inboxes make that harmless.
+acknowledgement and the removal from the outbox publishes again; inboxes make that harmless.
+
+A relay that lost its lock may have records on the network still. So that they cannot arrive after
+newer ones, all relays of a service publish under one Kafka producer id, each with a higher epoch
+than the one before; the service's database hands the epochs out. A broker refuses an epoch once
+it has seen a higher one on the partition.
 """
 
 from __future__ import annotations
@@ -11,25 +16,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
 from keyturn_chassis import telemetry
-from keyturn_chassis.database import is_transient
-from keyturn_chassis.kafka import client_options
-from keyturn_chassis.outbox import CHANNEL
+from keyturn_chassis.clock import wall_now
+from keyturn_chassis.database import chassis_metadata, is_transient
+from keyturn_chassis.kafka import client_options, cluster_id
+from keyturn_chassis.outbox import CHANNEL, headers_of
 
 if TYPE_CHECKING:
+    from aiokafka.producer.message_accumulator import BatchBuilder
+
     from keyturn_chassis.runtime import Runtime
 
-BATCH = 1000
+BATCH = 2000
 """How many rows are in flight to the broker at once, at most."""
+RECORD_BATCH_BYTES = 262_144
+"""How large a batch of records of one partition may grow; a quarter of what brokers take."""
 POLL_SECONDS = 1.0
-"""How long a missed notification can delay a message."""
+"""How long a missed notification, or a row that commits late, can delay a message."""
 RETRY_SECONDS = 1.0
 """Pause after the database or the broker went away."""
 IDLE_SECONDS = 15
@@ -40,14 +52,36 @@ STOP_SECONDS = 3.0
 _log = telemetry.get_logger(__name__)
 
 _SELECT = """
-    SELECT id, sequence, aggregatetype, aggregateid, headers, payload, created_at
-    FROM outbox WHERE published_at IS NULL ORDER BY sequence LIMIT $1
+    SELECT sequence, id, aggregatetype, aggregateid, type, time, recordedtime, causationid,
+        traceparent, payload, created_at
+    FROM outbox WHERE sequence > $1 ORDER BY sequence LIMIT $2
 """
-_MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY($1::uuid[])"
-_AGE = """
-    SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)
-    FROM outbox WHERE published_at IS NULL
+_REMOVE = "DELETE FROM outbox WHERE sequence = ANY($1::bigint[])"
+
+LAST_EPOCH = 32_767
+"""The protocol's highest; after it comes a new producer id."""
+_NEXT_EPOCH = """
+    UPDATE relay_producer SET epoch = epoch + 1 WHERE cluster = $1 AND epoch < $2
+    RETURNING producer_id, epoch
 """
+_NEW_PRODUCER = """
+    INSERT INTO relay_producer (cluster, producer_id, epoch) VALUES ($1, $2, $3)
+    ON CONFLICT (cluster)
+    DO UPDATE SET producer_id = excluded.producer_id, epoch = excluded.epoch
+"""
+
+relay_producer = Table(
+    "relay_producer",
+    chassis_metadata,
+    Column("cluster", Text, primary_key=True),
+    Column("producer_id", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+)
+
+Rows = Sequence[asyncpg.Record]
+
+partition_of = DefaultPartitioner()
+"""Where a key belongs: by the hash that every Kafka client uses."""
 
 
 class Relay:
@@ -55,6 +89,7 @@ class Relay:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._source = runtime.service.name.encode()
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
@@ -69,66 +104,93 @@ class Relay:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _lead(self) -> None:
-        """Publish while the lock is ours; reads and marks share the lock's own connection."""
+        """Publish while the lock is ours; rows are read and removed over the lock's connection."""
         connection = await self._runtime.database.dedicated(idle_seconds=IDLE_SECONDS)
         try:
             if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('relay'))"):
                 return
             await connection.add_listener(CHANNEL, self._wake)
-            async with self._producer() as producer:
+            async with self._producer(connection) as producer:
                 _log.info("relay_leading")
-                while True:
-                    self._woken.clear()
-                    if await self.publish(connection, producer) < BATCH:
-                        await self._wait()
+                await self._publish_all(connection, producer)
         finally:
             connection.terminate()
 
     @asynccontextmanager
-    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+    async def _producer(
+        self, connection: asyncpg.Connection[asyncpg.Record]
+    ) -> AsyncIterator[AIOKafkaProducer]:
+        """A producer whose epoch is higher than that of every relay before."""
         producer = AIOKafkaProducer(
             **client_options(self._runtime.settings),
             client_id=f"{self._runtime.service.name}-relay",
             enable_idempotence=True,
             acks="all",
-            linger_ms=0,
+            max_batch_size=RECORD_BATCH_BYTES,
         )
+        # The client offers no other way to go on with a producer id.
+        identity = producer._txn_manager  # noqa: SLF001
+        cluster = await cluster_id(self._runtime.settings)
+        known = await connection.fetchrow(_NEXT_EPOCH, cluster, LAST_EPOCH)
+        if known is not None:
+            identity.set_pid_and_epoch(known["producer_id"], known["epoch"])
         try:
             await producer.start()
+            if known is None:
+                await identity.wait_for_pid()
+                await connection.execute(
+                    _NEW_PRODUCER, cluster, identity.producer_id, identity.producer_epoch
+                )
             yield producer
         finally:
             # It would wait for a broker that is away; what it holds is in the outbox.
             with suppress(TimeoutError):
                 await asyncio.wait_for(producer.stop(), STOP_SECONDS)
 
-    async def publish(
+    async def _publish_all(
         self, connection: asyncpg.Connection[asyncpg.Record], producer: AIOKafkaProducer
-    ) -> int:
-        """Publish one batch and mark it; how many rows.
+    ) -> None:
+        """Publish for ever: a backlog batch by batch, then whatever comes.
 
-        Raises `KafkaError` when a row was not acknowledged; nothing of the batch is marked then,
+        In a backlog each batch begins where the last one ended, since those that are gone would
+        have to be stepped over each time; rows that committed late are found from the start.
+        """
+        after, started = 0, monotonic()
+        while True:
+            self._woken.clear()
+            rows = await self.publish(connection, producer, after=after)
+            if len(rows) == BATCH and monotonic() - started < POLL_SECONDS:
+                after = rows[-1]["sequence"]
+                continue
+            if after == 0 and len(rows) < BATCH:
+                await self._wait()
+            after, started = 0, monotonic()
+
+    async def publish(
+        self,
+        connection: asyncpg.Connection[asyncpg.Record],
+        producer: AIOKafkaProducer,
+        *,
+        after: int = 0,
+    ) -> Rows:
+        """Publish one batch of the rows `after` that sequence number, and take it out of the table.
+
+        Raises `KafkaError` when a row was not acknowledged; then nothing of the batch is taken out,
         and all of it is published again.
         """
-        rows: Sequence[asyncpg.Record] = await connection.fetch(_SELECT, BATCH)
-        if not rows:
-            telemetry.OUTBOX_AGE.set(0)
-            return 0
-        acknowledgements = [
-            await producer.send(
-                row["aggregatetype"],
-                key=row["aggregateid"].encode(),
-                value=None if row["payload"] is None else row["payload"].encode(),
-                headers=[
-                    (name, value.encode()) for name, value in orjson.loads(row["headers"]).items()
-                ],
+        rows: Rows = await connection.fetch(_SELECT, after, BATCH)
+        if after == 0:
+            age = (wall_now() - rows[0]["created_at"]).total_seconds() if rows else 0
+            telemetry.OUTBOX_AGE.set(age)
+        if rows:
+            began = time_ns()
+            await _send(producer, rows, self._source)
+            await connection.execute(_REMOVE, [row["sequence"] for row in rows])
+            telemetry.OUTBOX_PUBLISHED.inc(len(rows))
+            telemetry.published(
+                ((row["aggregatetype"], row["type"], row["traceparent"]) for row in rows), began
             )
-            for row in rows
-        ]
-        await asyncio.gather(*acknowledgements)
-        await connection.execute(_MARK, [row["id"] for row in rows])
-        telemetry.OUTBOX_PUBLISHED.inc(len(rows))
-        telemetry.OUTBOX_AGE.set(await connection.fetchval(_AGE))
-        return len(rows)
+        return rows
 
     async def _wait(self) -> None:
         try:
@@ -138,3 +200,44 @@ class Relay:
 
     def _wake(self, *_: object) -> None:
         self._woken.set()
+
+
+async def _send(producer: AIOKafkaProducer, rows: Rows, source: bytes) -> None:
+    """Hand rows to the broker, those of one partition in order, and wait until it has them all."""
+    partitions = {
+        topic: sorted(await producer.partitions_for(topic))
+        for topic in {row["aggregatetype"] for row in rows}
+    }
+    places: dict[tuple[str, str], int] = {}
+    open_batches: dict[tuple[str, int], BatchBuilder] = {}
+    acknowledgements = []
+    for row in rows:
+        topic, subject = row["aggregatetype"], row["aggregateid"]
+        key = subject.encode()
+        partition = places.get((topic, subject))
+        if partition is None:
+            partition = places[topic, subject] = partition_of(key, partitions[topic], ())
+        record = {
+            "timestamp": None,
+            "key": key,
+            "value": None if row["payload"] is None else row["payload"].encode(),
+            "headers": headers_of(row, source),
+        }
+        batch = open_batches.get((topic, partition))
+        if batch is None:
+            batch = open_batches[topic, partition] = producer.create_batch()
+        if batch.append(**record) is None:
+            acknowledgements.append(await _submit(producer, batch, topic, partition))
+            batch = open_batches[topic, partition] = producer.create_batch()
+            batch.append(**record)
+    for (topic, partition), batch in open_batches.items():
+        acknowledgements.append(await _submit(producer, batch, topic, partition))
+    await asyncio.gather(*acknowledgements)
+
+
+async def _submit(
+    producer: AIOKafkaProducer, batch: BatchBuilder, topic: str, partition: int
+) -> asyncio.Future[Any]:
+    batch.close()
+    acknowledged: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+    return acknowledged

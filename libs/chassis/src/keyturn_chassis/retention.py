@@ -1,6 +1,6 @@
 """Removes messaging rows that nothing can ask for any more.
 
-Published outbox rows, inbox rows and stored answers would grow for ever. An inbox row must outlive
+Inbox rows and stored answers would grow for ever. An inbox row must outlive
 the longest time after which its event could be delivered again: the retention of the topics.
 """
 
@@ -24,10 +24,6 @@ BATCH = 5_000
 _log = telemetry.get_logger(__name__)
 
 _DELETES: Final = {
-    "outbox": (
-        "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox"
-        " WHERE published_at < now() - make_interval(days => :days) LIMIT :batch)"
-    ),
     "inbox": (
         "DELETE FROM inbox WHERE ctid IN (SELECT ctid FROM inbox"
         " WHERE processed_at < now() - make_interval(days => :days) LIMIT :batch)"
@@ -46,7 +42,6 @@ class Retention:
         self._runtime = runtime
         settings = runtime.settings
         self._days = {
-            "outbox": settings.outbox_retention_days,
             "inbox": settings.inbox_retention_days,
             "idempotency": settings.idempotency_retention_days,
         }

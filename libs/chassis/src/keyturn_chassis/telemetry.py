@@ -12,7 +12,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
@@ -25,7 +25,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
     NonRecordingSpan,
+    Span,
     SpanContext,
+    SpanKind,
     StatusCode,
     TraceFlags,
     set_span_in_context,
@@ -33,9 +35,12 @@ from opentelemetry.trace import (
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 from starlette.responses import Response
 
+from keyturn_chassis.inputs import RawRecord, TimerFired
 from keyturn_chassis.logs import configure_logging
+from keyturn_events import Event
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
     from structlog.typing import FilteringBoundLogger
 
@@ -193,13 +198,12 @@ def span(
         return
     with _Tracing.tracer.start_as_current_span(
         name,
-        context=set_span_in_context(NonRecordingSpan(_span_context(parent))),
+        context=_context(parent),
         attributes=attributes,
         record_exception=False,
         set_status_on_exception=False,
     ) as recorded:
-        made = recorded.get_span_context()
-        token = _current.set(f"00-{made.trace_id:032x}-{made.span_id:016x}-{made.trace_flags:02x}")
+        token = _current.set(_traceparent(recorded))
         try:
             yield
         except Exception as error:
@@ -207,6 +211,84 @@ def span(
             raise
         finally:
             _current.reset(token)
+
+
+def collected() -> bool:
+    """Whether there is a collector, so that spans are worth making."""
+    return _Tracing.tracer is not None
+
+
+class DecisionSpans:
+    """The spans of one transaction's decisions; they end when all of it is written.
+
+    Without a collector there are none, only the `traceparent` that goes on. What is never written
+    is never told.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[Span] = []
+
+    def of(self, value: object, parent: str | None) -> str:
+        """The `traceparent` for what a decision on `value` says, in the trace of `parent`.
+
+        One for all events of the decision, so that they are of one trace also where the decision
+        begins it: a timer, a row of a file.
+        """
+        tracer = _Tracing.tracer
+        if tracer is None:
+            return child_traceparent(parent)
+        name, kind = _named(value)
+        made = tracer.start_span(name, context=_context(parent), kind=kind)
+        self._open.append(made)
+        return _traceparent(made)
+
+    def end(self) -> None:
+        """The state and the events of all decisions are written."""
+        for made in self._open:
+            made.end()
+        self._open.clear()
+
+
+def _named(value: object) -> tuple[str, SpanKind]:
+    """What a decision's span is called: by types alone, since values may be personal."""
+    match value:
+        case Event():
+            return f"react {value.type}", SpanKind.CONSUMER
+        case TimerFired():
+            return f"fire {value.kind}", SpanKind.INTERNAL
+        case RawRecord():
+            return f"react {value.topic}", SpanKind.CONSUMER
+        case _:
+            return f"decide {type(value).__name__}", SpanKind.INTERNAL
+
+
+def published(events: Iterable[tuple[str, str, str]], began: int) -> None:
+    """Tell a collector, if there is one, of events that the broker has acknowledged.
+
+    `events` are topic, type and `traceparent`, looked at only then; `began` is when they were
+    handed to the broker, in nanoseconds since 1970.
+    """
+    tracer = _Tracing.tracer
+    if tracer is None:
+        return
+    for topic, type_name, traceparent in events:
+        tracer.start_span(
+            f"publish {topic}",
+            context=_context(traceparent),
+            kind=SpanKind.PRODUCER,
+            attributes={"messaging.system": "kafka", "cloudevents.event_type": type_name},
+            start_time=began,
+        ).end()
+
+
+def _context(traceparent: str | None) -> Context:
+    """Where a span hangs whose parent is `traceparent`: nowhere, when there is none."""
+    return set_span_in_context(NonRecordingSpan(_span_context(traceparent)))
+
+
+def _traceparent(made: Span) -> str:
+    context = made.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def _span_context(traceparent: str | None) -> SpanContext:

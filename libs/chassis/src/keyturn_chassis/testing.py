@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import httpx
+import orjson
 from pydantic import PostgresDsn
 from sqlalchemy import text
 
@@ -19,6 +20,7 @@ from keyturn_chassis.clock import DrivenClock
 from keyturn_chassis.cloudevents import decode
 from keyturn_chassis.consumer import Consumer
 from keyturn_chassis.inputs import RawRecord
+from keyturn_chassis.outbox import headers_of
 from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.service import Service
 from keyturn_chassis.settings import Settings
@@ -85,21 +87,17 @@ class Harness:
     async def messages(self, *types: type[E]) -> list[Message[E]]:
         """The outbox, in order, with envelopes."""
         async with self.runtime.database.transaction() as connection:
-            rows = await connection.execute(
-                text(
-                    "SELECT type, headers, CAST(payload AS text) AS payload"
-                    " FROM outbox ORDER BY sequence"
-                )
-            )
+            rows = await connection.execute(text("SELECT * FROM outbox ORDER BY sequence"))
+            source = self.runtime.service.name.encode()
             names = {event_type.type for event_type in types}
             return [
                 decode(
-                    cast(type[E], CATALOGUE[row.type]),
-                    [(name, value.encode()) for name, value in row.headers.items()],
-                    row.payload and row.payload.encode(),
+                    cast(type[E], CATALOGUE[row["type"]]),
+                    headers_of(row, source),
+                    row["payload"] and orjson.dumps(row["payload"]),
                 )
-                for row in rows
-                if not names or row.type in names
+                for row in rows.mappings()
+                if not names or row["type"] in names
             ]
 
     async def rows(self, sql: str, **parameters: Any) -> Sequence[Any]:

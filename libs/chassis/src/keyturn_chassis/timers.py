@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyturn_chassis.database import chassis_metadata, dump_json
+from keyturn_chassis.database import chassis_metadata
+from keyturn_chassis.driver import driver_of
 from keyturn_chassis.service import Deadline
 
 timers = Table(
@@ -30,34 +32,28 @@ async def synchronise(
     """Make the timers of each owner those that `deadlines` says, and no others."""
     if not deadlines:
         return
-    wanted = dump_json(
-        [
-            {"owner": owner, "kind": deadline.kind, "key": deadline.key, "due_at": deadline.due_at}
-            for owner, of_owner in deadlines.items()
-            for deadline in of_owner
-        ]
+    wanted = sorted(
+        (owner, deadline.kind, deadline.key, deadline.due_at)
+        for owner, of_owner in deadlines.items()
+        for deadline in of_owner
     )
-    # NOT IN is answered from a hash of what is wanted; NOT EXISTS may become a nested loop, whose
-    # cost grows with the square of the batch.
-    await connection.execute(
-        text(
-            "DELETE FROM timers WHERE owner = ANY(CAST(:owners AS text[]))"
-            " AND (owner, kind, key) NOT IN (SELECT owner, kind, key"
-            " FROM json_populate_recordset(NULL::timers, CAST(:wanted AS json)))"
-        ),
-        {"owners": sorted(deadlines), "wanted": wanted},
-    )
-    await connection.execute(
-        text(
-            "INSERT INTO timers (owner, kind, key, due_at)"
-            " SELECT owner, kind, key, due_at"
-            " FROM json_populate_recordset(NULL::timers, CAST(:wanted AS json))"
-            " ON CONFLICT (owner, kind, key) DO UPDATE"
-            " SET due_at = excluded.due_at, failures = 0, retry_at = NULL"
-            " WHERE timers.due_at <> excluded.due_at"
-        ),
-        {"wanted": wanted},
-    )
+    columns = zip(*wanted, strict=True) if wanted else ((), (), (), ())
+    driver = await driver_of(connection)
+    await driver.execute(_SYNCHRONISE, sorted(deadlines), *columns)
+
+
+# NOT IN is answered from a hash of what is wanted; NOT EXISTS may become a nested loop, whose cost
+# grows with the square of the batch.
+_SYNCHRONISE: Final = (
+    "WITH wanted AS (SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[])"
+    " AS wanted (owner, kind, key, due_at)),"
+    " gone AS (DELETE FROM timers WHERE owner = ANY($1::text[])"
+    " AND (owner, kind, key) NOT IN (SELECT owner, kind, key FROM wanted))"
+    " INSERT INTO timers (owner, kind, key, due_at) SELECT owner, kind, key, due_at FROM wanted"
+    " ON CONFLICT (owner, kind, key) DO UPDATE"
+    " SET due_at = excluded.due_at, failures = 0, retry_at = NULL"
+    " WHERE timers.due_at <> excluded.due_at"
+)
 
 
 async def count_due(connection: AsyncConnection, now: datetime) -> int:

@@ -11,7 +11,7 @@ from keyturn_chassis import outbox, telemetry, timers
 from keyturn_chassis.clock import wall_now
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.service import Service, WorkingSet
-from keyturn_events import Event, Message
+from keyturn_events import Event
 
 
 class UnitOfWork:
@@ -26,7 +26,8 @@ class UnitOfWork:
         self._service = service
         self._connection = connection
         self._working_set: WorkingSet
-        self._messages: list[Message[Any]] = []
+        self._rows: list[outbox.Row] = []
+        self._spans = telemetry.DecisionSpans()
 
     async def load(self, inputs: Sequence[Input[Any]]) -> None:
         """Load the state that `inputs` look at."""
@@ -39,25 +40,17 @@ class UnitOfWork:
         """
         cause = input.cause
         state, events = input.decide(self._working_set.state_for(input), input.value, cause)
-        recorded = wall_now()
-        messages = [
-            Message.of(
-                event,
-                id=cause.derive_id(event.type, number),
-                source=self._service.name,
-                time=cause.at,
-                recordedtime=recorded,
-                causationid=cause.id,
-                traceparent=telemetry.child_traceparent(cause.traceparent),
-            )
-            for number, event in enumerate(events)
-        ]
+        rows = []
+        if events or telemetry.collected():
+            traceparent = self._spans.of(input.value, cause.traceparent)
+            rows = outbox.rows_of(cause, events, wall_now(), traceparent)
         self._working_set.put(state)
-        self._messages += messages
+        self._rows += rows
         return state, events
 
     async def flush(self) -> None:
         """Write state, timers and outbox; the caller's commit makes them true."""
         await self._service.store.save(self._connection, self._working_set)
         await timers.synchronise(self._connection, self._working_set.deadlines())
-        await outbox.append(self._connection, self._messages)
+        await outbox.append(self._connection, self._rows)
+        self._spans.end()

@@ -9,6 +9,7 @@ from keyturn_chassis.service import Service
 from keyturn_events.segmentation import CustomerDormant, CustomerReactivated, CustomerSegmented
 from segmentation.api import SCOPES, router
 from segmentation.reactions import reactions
+from segmentation.store import tables
 from segmentation.store.store import store
 from segmentation.tasks.rollout import Rollout
 
@@ -25,5 +26,6 @@ service: Final = Service(
     publishes=(CustomerSegmented, CustomerDormant, CustomerReactivated),
     migrations=Path(__file__).parent / "migrations",
     tasks=(Rollout(),),
+    derived=(tables.customers, tables.timeline, tables.memberships),
     scopes=SCOPES,
 )

@@ -89,7 +89,7 @@ def identify(person: PersonSaid, region: str) -> Identity:
         wechat=None if person.wechat is None else person.wechat.strip() or None,
         partner_reference=person.partner_reference,
     )
-    if next(identity.identifiers(), None) is None:
+    if not identity.identifiers:
         raise Refusal(
             "no-identifier",
             "Nobody can be recognised by this; give at least one of phone, email and wechat.",

@@ -34,7 +34,7 @@ def document(adapter: TypeAdapter[Any], value: object) -> orjson.Fragment:
 
 def lead_of(row: Any) -> Lead:
     """The lead of a row with `LEAD_COLUMNS`."""
-    values = dict(row._mapping)  # noqa: SLF001 - the public way to a row's mapping
+    values = dict(row)
     del values["version"]
     return LEAD.validate_python(values)
 

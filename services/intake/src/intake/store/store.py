@@ -6,11 +6,9 @@ The number of statements depends on the kinds of input in the batch, never on ho
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, SMALLINT, TEXT
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from intake.domain.communities import ANY_COMMUNITY, Community
@@ -39,14 +37,34 @@ from intake.store.documents import (
 from intake.store.needs import Needs, Visitor
 from intake.store.working_set import IntakeWorkingSet
 from keyturn_chassis.database import Loaded, insert_rows, save_versioned
+from keyturn_chassis.driver import driver_of
 from keyturn_chassis.inputs import Input
 from keyturn_events import Refusal
 
 V = TypeVar("V")
 
-_KEYS = bindparam("keys", type_=ARRAY(TEXT))
-_FIRST = bindparam("first", type_=ARRAY(TEXT))
-_SECOND = bindparam("second", type_=ARRAY(TEXT))
+_LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM leads WHERE lead_id = ANY($1)"  # noqa: S608
+_LIVE_LEADS: Final = (
+    f"SELECT {LEAD_COLUMNS} FROM leads"  # noqa: S608
+    " WHERE customer_id = ANY($1) AND status <> 'won'"
+)
+_PURCHASES: Final = "SELECT purchase_id, version, document::text FROM purchases"
+_OWNERS: Final = (
+    "SELECT i.kind, i.value, c.customer_id, c.version, c.document::text"
+    " FROM unnest($1::smallint[], $2::text[]) AS w (kind, value)"
+    " JOIN identifiers AS i ON i.kind = w.kind AND i.value = w.value"
+    " JOIN customers AS c ON c.customer_id = i.customer_id"
+)
+_BUILDINGS: Final = (
+    "SELECT community_id, building, version, document::text FROM buildings"
+    " JOIN unnest($1::text[], $2::text[]) AS w (community_id, building)"
+    " USING (community_id, building)"
+)
+_ACCEPTED: Final = (
+    "SELECT partner_id, event_id, digest FROM partner_records"
+    " JOIN unnest($1::text[], $2::text[]) AS w (partner_id, event_id)"
+    " USING (partner_id, event_id) WHERE outcome = 'accepted'"
+)
 
 
 class IntakeStore:
@@ -100,7 +118,7 @@ class IntakeStore:
             tables.identifiers,
             [
                 {"kind": int(identifier.kind), "value": identifier.value, "customer_id": owner}
-                for identifier, owner in changed.claimed.items()
+                for identifier, owner in sorted(changed.claimed.items())
             ],
         )
         await save_versioned(
@@ -127,47 +145,41 @@ async def _leads(
 ) -> dict[str, tuple[int, Lead]]:
     if not lead_ids:
         return {}
-    rows = await connection.execute(
-        text(f"SELECT {LEAD_COLUMNS} FROM leads WHERE lead_id = ANY(:keys)").bindparams(_KEYS),  # noqa: S608
-        {"keys": list(lead_ids)},
-    )
-    return {row.lead_id: (row.version, lead_of(row)) for row in rows}
+    driver = await driver_of(connection)
+    rows = await driver.fetch(_LEADS, list(lead_ids))
+    return {row["lead_id"]: (row["version"], lead_of(row)) for row in rows}
 
 
 async def _purchases(connection: AsyncConnection, needs: Needs) -> dict[str, tuple[int, Purchase]]:
     branches: list[str] = []
-    parameters: dict[str, list[str]] = {}
+    parameters: list[list[str]] = []
+
+    def add(branch: str, *keys: list[str]) -> None:
+        places = (f"${len(parameters) + number}::text[]" for number in range(1, len(keys) + 1))
+        branches.append(f"{_PURCHASES} WHERE {branch.format(*places)}")
+        parameters.extend(keys)
+
     if needs.purchases:
-        branches.append("purchase_id = ANY(CAST(:purchases AS text[]))")
-        parameters["purchases"] = list(needs.purchases)
+        add("purchase_id = ANY({})", list(needs.purchases))
     if needs.homes:
-        branches.append("(home_id = ANY(CAST(:homes AS text[])) AND stage <> 'rescinded')")
-        parameters["homes"] = list(needs.homes)
+        add("home_id = ANY({}) AND stage <> 'rescinded'", list(needs.homes))
     if needs.sales:
-        branches.append(
-            "(partner_id, sale_reference) IN (SELECT * FROM"
-            " unnest(CAST(:sellers AS text[]), CAST(:sales AS text[])))"
+        add(
+            "(partner_id, sale_reference) IN (SELECT * FROM unnest({}, {}))", *_columns(needs.sales)
         )
-        parameters["sellers"], parameters["sales"] = _columns(needs.sales)
     if needs.neighbours:
-        branches.append(
-            "(community_id, building) IN (SELECT * FROM"
-            " unnest(CAST(:places AS text[]), CAST(:buildings AS text[])))"
+        add(
+            "(community_id, building) IN (SELECT * FROM unnest({}, {}))",
+            *_columns(needs.neighbours),
         )
-        parameters["places"], parameters["buildings"] = _columns(needs.neighbours)
     if not branches:
         return {}
-    rows = await connection.execute(
-        text(
-            " UNION ".join(
-                "SELECT purchase_id, version, CAST(document AS text) AS document"  # noqa: S608
-                f" FROM purchases WHERE {branch}"
-                for branch in branches
-            )
-        ),
-        parameters,
-    )
-    return {row.purchase_id: (row.version, PURCHASE.validate_json(row.document)) for row in rows}
+    driver = await driver_of(connection)
+    rows = await driver.fetch(" UNION ".join(branches), *parameters)
+    return {
+        row["purchase_id"]: (row["version"], PURCHASE.validate_json(row["document"]))
+        for row in rows
+    }
 
 
 async def _add_leads_of(
@@ -214,27 +226,18 @@ async def _owners(
         identifier
         for identity in identities
         if isinstance(identity, Identity)
-        for identifier in identity.identifiers()
+        for identifier in identity.identifiers
     }
     if not wanted:
         return {}, {}
-    rows = await connection.execute(
-        text(
-            "SELECT i.kind, i.value, c.customer_id, c.version, CAST(c.document AS text) AS document"
-            " FROM unnest(:kinds, :values) AS w (kind, value)"
-            " JOIN identifiers AS i ON i.kind = w.kind AND i.value = w.value"
-            " JOIN customers AS c ON c.customer_id = i.customer_id"
-        ).bindparams(
-            bindparam("kinds", type_=ARRAY(SMALLINT)), bindparam("values", type_=ARRAY(TEXT))
-        ),
-        {"kinds": [int(w.kind) for w in wanted], "values": [w.value for w in wanted]},
-    )
+    driver = await driver_of(connection)
+    rows = await driver.fetch(_OWNERS, [int(w.kind) for w in wanted], [w.value for w in wanted])
     customers: dict[str, tuple[int, Customer]] = {}
     owners = {}
-    for row in rows:
-        owners[Identifier(IdentifierKind(row.kind), row.value)] = row.customer_id
-        if row.customer_id not in customers:
-            customers[row.customer_id] = (row.version, CUSTOMER.validate_json(row.document))
+    for kind, value, customer_id, version, known in rows:
+        owners[Identifier(IdentifierKind(kind), value)] = customer_id
+        if customer_id not in customers:
+            customers[customer_id] = (version, CUSTOMER.validate_json(known))
     return customers, owners
 
 
@@ -254,15 +257,9 @@ async def _add_live_leads(
 ) -> None:
     if not customers:
         return
-    rows = await connection.execute(
-        text(
-            f"SELECT {LEAD_COLUMNS} FROM leads"  # noqa: S608
-            " WHERE customer_id = ANY(:keys) AND status <> 'won'"
-        ).bindparams(_KEYS),
-        {"keys": list(customers)},
-    )
-    for row in rows:
-        leads.setdefault(row.lead_id, (row.version, lead_of(row)))
+    driver = await driver_of(connection)
+    for row in await driver.fetch(_LIVE_LEADS, list(customers)):
+        leads.setdefault(row["lead_id"], (row["version"], lead_of(row)))
 
 
 async def _buildings(
@@ -275,17 +272,13 @@ async def _buildings(
     }
     if not wanted:
         return {}
-    first, second = _columns(wanted)
-    rows = await connection.execute(
-        text(
-            "SELECT community_id, building, version, CAST(document AS text) AS document"
-            " FROM buildings JOIN unnest(:first, :second) AS w (community_id, building)"
-            " USING (community_id, building)"
-        ).bindparams(_FIRST, _SECOND),
-        {"first": first, "second": second},
-    )
+    driver = await driver_of(connection)
+    rows = await driver.fetch(_BUILDINGS, *_columns(wanted))
     return {
-        (row.community_id, row.building): (row.version, BUILDING.validate_json(row.document))
+        (row["community_id"], row["building"]): (
+            row["version"],
+            BUILDING.validate_json(row["document"]),
+        )
         for row in rows
     }
 
@@ -302,16 +295,9 @@ async def _accepted(
     """The digests of the events that have been accepted already."""
     if not events:
         return {}
-    first, second = _columns(events)
-    rows = await connection.execute(
-        text(
-            "SELECT partner_id, event_id, digest FROM partner_records"
-            " JOIN unnest(:first, :second) AS w (partner_id, event_id)"
-            " USING (partner_id, event_id) WHERE outcome = 'accepted'"
-        ).bindparams(_FIRST, _SECOND),
-        {"first": first, "second": second},
-    )
-    return {(row.partner_id, row.event_id): row.digest for row in rows}
+    driver = await driver_of(connection)
+    rows = await driver.fetch(_ACCEPTED, *_columns(events))
+    return {(row["partner_id"], row["event_id"]): row["digest"] for row in rows}
 
 
 async def _documents(
@@ -323,14 +309,12 @@ async def _documents(
 ) -> dict[str, tuple[int, V]]:
     if not keys:
         return {}
-    rows = await connection.execute(
-        text(
-            f"SELECT {key} AS key, version, CAST(document AS text) AS document"  # noqa: S608
-            f" FROM {table} WHERE {key} = ANY(:keys)"
-        ).bindparams(_KEYS),
-        {"keys": list(keys)},
+    driver = await driver_of(connection)
+    rows = await driver.fetch(
+        f"SELECT {key} AS key, version, document::text FROM {table} WHERE {key} = ANY($1)",  # noqa: S608
+        list(keys),
     )
-    return {row.key: (row.version, adapter.validate_json(row.document)) for row in rows}
+    return {row["key"]: (row["version"], adapter.validate_json(row["document"])) for row in rows}
 
 
 async def _save_registry(connection: AsyncConnection, changed: IntakeWorkingSet) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any
 
 from intake.domain.capture import CaptureLead
@@ -17,7 +16,7 @@ from intake.domain.lead_commands import LeadCommand
 from intake.domain.leads import Lead, LeadStatus, LeadStep, Touch
 from intake.domain.partners import Building, Outcome, Partner, PartnerFile
 from intake.domain.purchase_commands import PurchaseCommand, ReserveHome
-from intake.domain.purchases import Deposit, Purchase
+from intake.domain.purchases import Completion, Deposit, Purchase
 from intake.domain.registry import RegisterCommunity, RegisterPartner
 from intake.store.needs import LEAD_STALLED, RESERVATION_EXPIRED, Needs
 from keyturn_chassis.database import Loaded
@@ -120,7 +119,7 @@ class IntakeWorkingSet:
             raise identity
         owners = {}
         leads = {}
-        for identifier in identity.identifiers():
+        for identifier in identity.identifiers:
             owner_id = self.owners.get(identifier)
             owner = None if owner_id is None else self.customers.get(owner_id)
             if owner is not None:
@@ -167,7 +166,7 @@ class IntakeWorkingSet:
             leads={} if newer is None else {purchase.customer_id: newer},
             lead=None if purchase.lead_id is None else self.leads.get(purchase.lead_id),
             purchase=purchase,
-            completes_on=self._completes_on(purchase.community_id, purchase.building),
+            completion=self._completion(purchase.community_id, purchase.building),
         )
 
     def _partner_file(self, input: Input[Any]) -> PartnerFile:
@@ -213,7 +212,7 @@ class IntakeWorkingSet:
         return replace(
             visit,
             claim=self._claim(sale.home_id),
-            completes_on=self._completes_on(sale.community_id, sale.building),
+            completion=self._completion(sale.community_id, sale.building),
         )
 
     def _put_dossier(self, dossier: Dossier) -> None:
@@ -278,6 +277,8 @@ class IntakeWorkingSet:
         known = None if community_id is None else self.communities.get(community_id)
         return known or Community(community_id)
 
-    def _completes_on(self, community_id: str, building: str | None) -> date | None:
+    def _completion(self, community_id: str, building: str | None) -> Completion | None:
         known = None if building is None else self.buildings.get((community_id, building))
-        return None if known is None else known.expected_completion
+        if known is None:
+            return None
+        return Completion(known.expected_completion, known.progressed_on)

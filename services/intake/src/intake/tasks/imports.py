@@ -9,11 +9,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from intake.domain.capture import capture
+from intake.domain.capture import CaptureLead, capture
 from intake.domain.imports import ImportJob, ImportStatus
 from intake.reading.lead_form import LeadForm
 from intake.reading.rows import Row, RowReader
@@ -43,11 +41,12 @@ class _TakenOver(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
-    """A row that stands in the file, with its input or why there is none."""
+class _Asked:
+    """What a row of the file asks for, or why it cannot be read."""
 
-    row: Row
-    input: Input[Any] | Refusal
+    number: int
+    """Its place in the file, from 1."""
+    command: CaptureLead | Refusal
 
 
 class ImportTask:
@@ -92,23 +91,45 @@ async def _import(runtime: Runtime, import_id: str) -> None:
         job = await jobs.find(connection, import_id)
     if job is None or job.status not in (ImportStatus.WAITING, ImportStatus.RUNNING):
         return
-    batch: list[Row] = []
+    batches = _batches(runtime, job)
+    # While PostgreSQL is busy with one batch the next is read.
+    upcoming = asyncio.ensure_future(anext(batches, None))
     try:
-        async for row in _rows(runtime, job):
-            batch.append(row)
-            if len(batch) == BATCH:
-                await _settle(runtime, job, batch)
-                batch = []
-        await _settle(runtime, job, batch)
+        while (batch := await upcoming) is not None:
+            upcoming = asyncio.ensure_future(anext(batches, None))
+            await _settle(runtime, job, batch)
     except Refusal as refusal:
-        await _settle(runtime, job, batch)
         await _finish(runtime, import_id, refusal)
     else:
         await _finish(runtime, import_id, None)
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)
+
+
+async def _batches(runtime: Runtime, job: ImportJob) -> AsyncIterator[list[_Asked]]:
+    """The rows that are not done yet, read, a transaction's worth at a time.
+
+    Raises `Refusal` when the file cannot be read on, after the rows before that.
+    """
+    batch: list[_Asked] = []
+    try:
+        async for row in _rows(runtime, job):
+            batch.append(_Asked(row.number, _read(job, row)))
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+            elif len(batch) % BREATH == 0:
+                await asyncio.sleep(0)
+    except Refusal:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
 async def _rows(runtime: Runtime, job: ImportJob) -> AsyncIterator[Row]:
-    """The rows that are not done yet. Raises `Refusal` when the file cannot be read on."""
     reader = RowReader(job.layout)
     for number in range(job.chunks):
         async with runtime.database.transaction() as connection:
@@ -121,15 +142,23 @@ async def _rows(runtime: Runtime, job: ImportJob) -> AsyncIterator[Row]:
             yield row
 
 
-async def _settle(runtime: Runtime, job: ImportJob, rows: Sequence[Row]) -> None:
+def _read(job: ImportJob, row: Row) -> CaptureLead | Refusal:
+    if row.fault is not None:
+        return row.fault
+    try:
+        form = LeadForm.read(row.form)
+    except Refusal as invalid:
+        return invalid
+    return form.command(collected_through="import", import_id=job.import_id)
+
+
+async def _settle(runtime: Runtime, job: ImportJob, rows: Sequence[_Asked]) -> None:
     """Commit rows, together or, when the store refuses them so, in smaller parts."""
-    if not rows:
-        return
 
-    async def transact(part: Sequence[Row]) -> None:
-        await _transact(runtime, job, part, None)
+    async def transact(part: Sequence[_Asked]) -> None:
+        await _transact(runtime, job, part)
 
-    async def give_up(row: Row, error: Exception) -> None:
+    async def give_up(row: _Asked, error: Exception) -> None:
         if isinstance(error, _TakenOver):
             raise error
         _log.error("store_refused_row", error=type(error).__name__, import_id=job.import_id)
@@ -138,34 +167,30 @@ async def _settle(runtime: Runtime, job: ImportJob, rows: Sequence[Row]) -> None
             f"The store refused the row: {type(error).__name__}.",
             kind=RefusalKind.INVALID,
         )
-        await _transact(runtime, job, [row], refusal)
+        await _transact(runtime, job, [replace(row, command=refusal)])
 
     await settle(rows, transact, give_up)
 
 
-async def _transact(
-    runtime: Runtime, job: ImportJob, rows: Sequence[Row], verdict: Refusal | None
-) -> None:
-    """One transaction: the effects of the rows, their rejections, and the place to go on.
-
-    With a `verdict` the rows are rejected for that.
-    """
+async def _transact(runtime: Runtime, job: ImportJob, rows: Sequence[_Asked]) -> None:
+    """One transaction: the effects of the rows, their rejections, and the place to go on."""
     async with runtime.database.transaction() as connection:
         current = await jobs.find(connection, job.import_id, lock=True)
         if current is None or current.rows != rows[0].number - 1:
             raise _TakenOver
         unit = UnitOfWork(runtime.service, connection)
-        decided = await _decidable(runtime, connection, job, rows, verdict)
-        await unit.load([d.input for d in decided if isinstance(d.input, Input)])
+        now = await runtime.clock.now(connection)
+        inputs = [_input(job, row, now) for row in rows]
+        await unit.load([input for input in inputs if isinstance(input, Input)])
         outcomes = []
         rejections = []
-        for count, one in enumerate(decided, 1):
-            outcome, refusal = _decide(unit, one)
+        for count, (row, input) in enumerate(zip(rows, inputs, strict=True), 1):
+            outcome, refusal = _decide(unit, input)
             outcomes.append(outcome)
             if refusal is not None:
                 rejections.append(
                     {
-                        "row_number": one.row.number,
+                        "row_number": row.number,
                         "code": refusal.code,
                         "detail": refusal.detail,
                         "pointer": refusal.pointer,
@@ -183,36 +208,18 @@ async def _transact(
         telemetry.REFUSED.labels("import", rejection["code"]).inc()
 
 
-async def _decidable(
-    runtime: Runtime,
-    connection: AsyncConnection,
-    job: ImportJob,
-    rows: Sequence[Row],
-    verdict: Refusal | None,
-) -> list[_Decided]:
-    now = await runtime.clock.now(connection)
-    decided = []
-    for row in rows:
-        refusal = verdict or row.fault
-        decided.append(_Decided(row, refusal or _input(job, row, now)))
-    return decided
+def _input(job: ImportJob, row: _Asked, now: datetime) -> Input[CaptureLead] | Refusal:
+    if isinstance(row.command, Refusal):
+        return row.command
+    return Input(row.command, Cause("/imports", f"{job.import_id}/{row.number}", now), capture)
 
 
-def _input(job: ImportJob, row: Row, now: datetime) -> Input[Any] | Refusal:
-    try:
-        form = LeadForm.read(row.form)
-    except Refusal as invalid:
-        return invalid
-    command = form.command(collected_through="import", import_id=job.import_id)
-    return Input(command, Cause("/imports", f"{job.import_id}/{row.number}", now), capture)
-
-
-def _decide(unit: UnitOfWork, one: _Decided) -> tuple[str, Refusal | None]:
+def _decide(unit: UnitOfWork, input: Input[CaptureLead] | Refusal) -> tuple[str, Refusal | None]:
     """What becomes of a row: created, joined, or the code of its refusal."""
-    if isinstance(one.input, Refusal):
-        return one.input.code, one.input
+    if isinstance(input, Refusal):
+        return input.code, input
     try:
-        dossier, _ = unit.decide(one.input)
+        dossier, _ = unit.decide(input)
     except Refusal as refusal:
         return refusal.code, refusal
     return ("joined" if dossier.touches[0].joined else "created"), None

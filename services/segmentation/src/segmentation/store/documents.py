@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from pydantic import TypeAdapter
 
-from segmentation.domain.facts import Facts
 from segmentation.domain.models import SegmentModel, SilenceModel
 from segmentation.domain.movement import CustomerFile, Entry
 from segmentation.domain.shelf import Model
@@ -29,23 +27,23 @@ def model_row(model: Model, published_at: datetime) -> dict[str, Any]:
     }
 
 
-def timeline_row(entry: Entry) -> dict[str, Any]:
+TIMELINE: Final = ("customer_id", "at", "event_id", "type", "facts")
+"""The columns of `timeline`, in the order of `timeline_row`."""
+
+
+def timeline_row(entry: Entry) -> tuple[str, datetime, str, str, str]:
     """The row of a line of the timeline."""
-    return {
-        "customer_id": entry.customer_id,
-        "at": entry.at,
-        "event_id": entry.event_id,
-        "type": entry.event.type,
-        "facts": orjson.Fragment(
-            entry.event.model_dump_json(exclude={"customer_id"}, exclude_none=True)
-        ),
-    }
+    event = entry.event
+    facts = event.model_dump_json(exclude=_NAMED_BY_COLUMNS, exclude_none=True)
+    return entry.customer_id, entry.at, entry.event_id, event.type, facts
+
+
+_NAMED_BY_COLUMNS: Final = {"customer_id"}
 
 
 def file_of(row: Any) -> CustomerFile:
     """The file that a row of `customers` holds."""
-    facts: Facts = {name: tuple(fact) for name, fact in row.facts.items()}
-    return CustomerFile(row.customer_id, row.survivor_id, facts, _standing(row.standing))
+    return CustomerFile(row.customer_id, row.survivor_id, row.facts, _standing(row.standing))
 
 
 def _standing(document: Mapping[str, Any]) -> Standing:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyturn_chassis.database import insert_rows, save_versioned
+from keyturn_chassis.database import insert_columns, insert_rows, save_versioned
 from keyturn_chassis.inputs import Input
 from segmentation.domain.shelf import Model
 from segmentation.store import documents, tables
@@ -40,7 +40,14 @@ class SegmentationStore:
         changes = working_set.changes()
         await save_versioned(connection, tables.customers, [change.row for change in changes])
         lines = [documents.timeline_row(entry) for entry in working_set.entries()]
-        await insert_rows(connection, tables.timeline, lines, on_conflict="DO NOTHING")
+        if lines:
+            await insert_columns(
+                connection,
+                tables.timeline,
+                documents.TIMELINE,
+                zip(*lines, strict=True),
+                on_conflict="DO NOTHING",
+            )
         await insert_rows(
             connection,
             tables.memberships,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import singledispatchmethod
 from typing import Any, TypeAlias
 
 from keyturn_chassis.inputs import Input
@@ -47,9 +46,11 @@ class SegmentationWorkingSet:
                 files[of_person] = self._files[of_person]
         return Dossier(files, self._models)
 
-    @singledispatchmethod
-    def put(self, state: Dossier, /) -> None:
-        """Take the files as a decision left them."""
+    def put(self, state: Dossier | Shelf, /) -> None:
+        """Take the files, or the shelf, as a decision left them."""
+        if isinstance(state, Shelf):
+            self.shelf = state
+            return
         for customer_id, file in state.files.items():
             known = self._files.get(customer_id)
             if known is file:
@@ -62,10 +63,6 @@ class SegmentationWorkingSet:
                 self._people[known.survivor_id].remove(customer_id)
             self._people.setdefault(file.survivor_id, []).append(customer_id)
         self._entries.extend(state.entries)
-
-    @put.register
-    def _(self, state: Shelf, /) -> None:
-        self.shelf = state
 
     def deadlines(self) -> Mapping[str, Sequence[Deadline]]:
         """The timers of everybody whose timers have changed."""
