@@ -15,6 +15,8 @@ from keyturn_demo.records import require_records
 from keyturn_demo.relived import BEGINNINGS, relive
 from keyturn_demo.report import plain_text, report
 from keyturn_demo.session import SETTINGS, open_world
+from keyturn_demo.trace import last_buyer, read_trace
+from keyturn_demo.trace_report import highlights, trace_report
 from keyturn_demo.world import SERVICES
 from keyturn_local.stack import Stack
 
@@ -32,8 +34,26 @@ async def run(options: Options, console: Console) -> Figures:
     console.print()
     console.print(report(figures))
     written = write(figures, options.output)
+    if options.data is None:
+        await _show_a_trace(stack, console)
     console.print(_whereabouts(stack, written), highlight=False, markup=True)
     return figures
+
+
+async def trace(stack: Stack, customer_id: str, console: Console) -> None:
+    """Print every input of a customer with all that followed from it, from a running stack."""
+    found = await read_trace(stack.kafka_bootstrap, customer_id)
+    console.print(trace_report(customer_id, found))
+
+
+async def _show_a_trace(stack: Stack, console: Console) -> None:
+    """Print the lead and the purchase of the last buyer as trees."""
+    customer_id = await last_buyer(stack.kafka_bootstrap)
+    if customer_id is None:
+        return
+    found = await read_trace(stack.kafka_bootstrap, customer_id)
+    console.print(trace_report(customer_id, found, highlights(found)))
+    console.print(f"All of it: make trace CUSTOMER={customer_id}\n", highlight=False)
 
 
 async def drive(stack: Stack, options: Options, console: Console, began: float) -> Figures:

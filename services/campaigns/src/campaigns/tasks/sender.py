@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from campaigns.domain.sending import SendState
 from campaigns.domain.template import language_of
 from campaigns.rendering import UnfitTemplate, render
 from campaigns.store.documents import SEND
+from campaigns.store.store import WORK
 from keyturn_chassis import telemetry
 from keyturn_chassis.clock import wall_now
 from keyturn_chassis.database import is_conflict, is_transient
@@ -39,6 +40,7 @@ from keyturn_chassis.inputs import Cause, Decision, Input
 from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.settle import settle
 from keyturn_chassis.unit_of_work import UnitOfWork
+from keyturn_chassis.wakeup import Wakeup, listening
 from keyturn_events.vocabulary import Channel, FailureReason
 
 BATCH: Final = 100
@@ -46,7 +48,7 @@ BATCH: Final = 100
 AT_ONCE: Final = 20
 """How many messages are handed over at the same time, at most."""
 POLL_SECONDS: Final = 0.25
-"""How late a due message may be noticed when nothing else is due."""
+"""How late a message that falls due by the clock may be noticed; a new one is noticed at once."""
 LEASE: Final = timedelta(minutes=5)
 """How long an attempt may take; several times what the slowest channel waits."""
 
@@ -61,6 +63,7 @@ class Errand:
     decide: Decision[SendFile, Any]
     at: datetime
     attempt: int
+    traceparent: str | None
 
 
 class Sender:
@@ -74,6 +77,10 @@ class Sender:
     async def run(self, runtime: Runtime, /) -> None:
         """Send until cancelled; a batch in hand is finished first."""
         shift = Shift(runtime, self._channels_of(runtime.settings))
+        async with listening(runtime.database, WORK) as wakeup:
+            await self._work(shift, wakeup)
+
+    async def _work(self, shift: Shift, wakeup: Wakeup) -> None:
         while True:
             step = asyncio.ensure_future(shift.work())
             try:
@@ -87,7 +94,7 @@ class Sender:
                 _log.warning("sender_retry", error=type(error).__name__)
                 sent = 0
             if sent == 0:
-                await asyncio.sleep(POLL_SECONDS)
+                await wakeup.wait(POLL_SECONDS)
 
 
 class Shift:
@@ -133,6 +140,7 @@ class Shift:
                                 dispatch.claim,
                                 self._moment(now, row.due_at),
                                 row.version,
+                                row.traceparent,
                             )
                             for row in rows
                         ],
@@ -158,6 +166,7 @@ class Shift:
                         dispatch.lost,
                         self._moment(now, send.decisions[-1].at),
                         send.attempt,
+                        send.traceparent,
                     )
                 )
             await self._decide(connection, errands)
@@ -174,9 +183,10 @@ class Shift:
             failed = dispatch.Failed(
                 send.message_id, send.attempt, FailureReason.TEMPLATE_ERROR, lasting=True
             )
-            return Errand(failed, dispatch.failed, at, send.attempt)
+            return Errand(failed, dispatch.failed, at, send.attempt, send.traceparent)
         async with limit:
-            outcome = await _handed_over(self._channels[outgoing.channel], outgoing)
+            with telemetry.span(f"send {outgoing.channel}", send.traceparent):
+                outcome = await _handed_over(self._channels[outgoing.channel], outgoing)
         match outcome:
             case Taken():
                 delivered = dispatch.Delivered(
@@ -186,17 +196,17 @@ class Shift:
                     template.version,
                     outcome.reference,
                 )
-                return Errand(delivered, dispatch.delivered, at, send.attempt)
+                return Errand(delivered, dispatch.delivered, at, send.attempt, send.traceparent)
             case Refused():
                 failed = dispatch.Failed(
                     send.message_id, send.attempt, outcome.reason, outcome.lasting
                 )
-                return Errand(failed, dispatch.failed, at, send.attempt)
+                return Errand(failed, dispatch.failed, at, send.attempt, send.traceparent)
             case Unknown():
                 lost = dispatch.Lost(
                     send.message_id, send.attempt, self._channels[outgoing.channel].repeatable
                 )
-                return Errand(lost, dispatch.lost, at, send.attempt)
+                return Errand(lost, dispatch.lost, at, send.attempt, send.traceparent)
 
     def _outgoing(self, file: SendFile, template: str) -> Outgoing | None:
         """The message as it goes out; None when its template cannot be rendered."""
@@ -236,15 +246,7 @@ class Shift:
                 now = await self._runtime.clock.now(connection)
                 await self._decide(
                     connection,
-                    [
-                        Errand(
-                            errand.command,
-                            errand.decide,
-                            self._moment(now, errand.at),
-                            errand.attempt,
-                        )
-                        for errand in part
-                    ],
+                    [replace(errand, at=self._moment(now, errand.at)) for errand in part],
                 )
 
         await settle(errands, transact, _raise)
@@ -261,6 +263,7 @@ class Shift:
                     f"{self._runtime.service.name}/sender",
                     f"{errand.command.message_id}/{type(errand.command).__name__}/{errand.attempt}",
                     errand.at,
+                    errand.traceparent,
                 ),
                 errand.decide,
             )
@@ -297,7 +300,7 @@ async def _handed_over(channel: ChannelPort, outgoing: Outgoing) -> Outcome:
 async def _due(connection: AsyncConnection, now: datetime) -> Sequence[Row[Any]]:
     rows = await connection.execute(
         text(
-            "SELECT message_id, due_at, version FROM sends"
+            "SELECT message_id, due_at, version, document->>'traceparent' AS traceparent FROM sends"
             " WHERE state = 'waiting' AND due_at <= :now"
             " ORDER BY due_at, message_id LIMIT :batch FOR UPDATE SKIP LOCKED"
         ),
