@@ -14,11 +14,11 @@ PACKAGES := libs/events libs/chassis $(SERVICES:%=services/%) deploy/local demo
 MANIFESTS := $(PACKAGES:%=%/pyproject.toml)
 
 # What the commands may be told: `make demo N=500 SEED=7 DATA=../shared/data BROKER=apache`.
-export N SEED DATA BROKER POSTGRES_URL
+export N SEED DATA BROKER POSTGRES_URL FAULTS ONLY ROUNDS SHORT KEEP
 # Warnings are the tests' affair; without cached bytecode every process compiles every library.
 unexport PYTHONWARNINGS PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install lock demo test check format up down status logs clean
+.PHONY: help install lock demo trace test faults bench check format up down status logs clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +37,17 @@ lock: $(STAMP) ## pin the newest of requirements.in in requirements.lock
 demo: $(STAMP) ## the whole journey: N= households, SEED=, DATA=dir of real records, BROKER=
 	$(PY) -m keyturn_demo
 
+trace: $(STAMP) ## one customer's history as a tree with times: CUSTOMER=
+	@$(PY) -m keyturn_demo trace $(CUSTOMER)
+
 test: $(STAMP) ## run every test; they start what they need (ARGS= goes to pytest)
 	$(PY) -m pytest $(ARGS)
+
+faults: $(STAMP) ## kill and count, on Apache Kafka: SEED=, FAULTS=short, BROKER=embedded
+	$(PY) -m tests.faults.kill_and_count
+
+bench: $(STAMP) ## measure against baselines, on Apache Kafka: ONLY=names, ROUNDS=, SHORT=1
+	$(PY) -m bench
 
 check: $(STAMP) ## format, lint, types, import contracts, schemas, generated files
 	$(VENV)/bin/ruff format --check .

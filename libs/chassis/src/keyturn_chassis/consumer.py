@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ LONGEST_SUBJECT = 200
 
 _log = telemetry.get_logger(__name__)
 
-Batches: TypeAlias = Mapping[TopicPartition, Sequence["ConsumerRecord[bytes, bytes]"]]
+Batches: TypeAlias = dict[TopicPartition, list["ConsumerRecord[bytes, bytes]"]]
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Consumer:
         self._events = runtime.service.reactions.events
         self._stopping = asyncio.Event()
         self._latest = -1
-        """The number of the partitions that were read last."""
+        """The number of the partitions with which the last full batch ended."""
 
     def stop(self) -> None:
         """Finish the batch in hand, commit, leave the group."""
@@ -132,21 +132,26 @@ class Consumer:
                 await consumer.stop()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> Batches:
-        """The next records, if there is a choice those of partitions of one number, in turn.
+        """The next records: those of partitions of one number first, then of the next in turn.
 
-        A customer's events are in the partitions of one number on every topic. Taken together, the
-        state of the customer is loaded and saved once for all of them.
+        A customer's events are in the partitions of one number on every topic. Where more wait than
+        fit, taken together the state of the customer is loaded and saved once for all of them.
         """
         same: defaultdict[int, list[TopicPartition]] = defaultdict(list)
         for tp in consumer.assignment():
             same[tp.partition].append(tp)
+        batches: Batches = {}
+        room = self._runtime.settings.batch_records
         for number in sorted(same, key=lambda number: (number <= self._latest, number)):
-            batches: Batches = await consumer.getmany(*same[number])
-            if batches:
+            found: Batches = await consumer.getmany(*same[number], max_records=room)
+            batches |= found
+            room -= sum(map(len, found.values()))
+            if room == 0:
                 self._latest = number
-                return batches
-        waited_for: Batches = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
-        return waited_for
+                break
+        if not batches:
+            batches = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
+        return batches
 
     async def handle(self, records: Sequence[RawRecord]) -> bool:
         """Give every record its effects, or park it; True when all of it is committed.

@@ -52,9 +52,6 @@ class Settings(BaseSettings):
 
     batch_records: int = Field(default=2_000, ge=1, le=10_000)
     """How many records the worker handles in one transaction, at most."""
-    consumers: int = Field(default=2, ge=1, le=16)
-    """How many members of its group a worker is: while one waits for the database, another decides.
-    They have partitions of their own, so more than there are partitions are of no use."""
     inbox_retention_days: int = Field(default=60, ge=1)
     """How long handled events are remembered; longer than any topic keeps its records."""
     idempotency_retention_days: int = Field(default=2, ge=1)

@@ -1,4 +1,4 @@
-"""The worker process: consumers, relay, timers and the service's own tasks, side by side."""
+"""The worker process: consumer, relay, timers and the service's own tasks, side by side."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ async def run_worker(runtime: Runtime) -> None:
     """
     tune_collector()
     async with runtime:
-        consumers = [Consumer(runtime) for _ in range(runtime.settings.consumers)]
+        consumer = Consumer(runtime)
         health = _health_server(runtime)
         serving = asyncio.create_task(health.serve(), name="health")
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        consuming = [asyncio.create_task(consumer.run(), name="consumer") for consumer in consumers]
+        consuming = asyncio.create_task(consumer.run(), name="consumer")
         loops = [
-            *consuming,
+            consuming,
             asyncio.create_task(Relay(runtime).run(), name="relay"),
             asyncio.create_task(TimerLoop(runtime).run(), name="timers"),
             asyncio.create_task(Retention(runtime).run(), name="retention"),
@@ -61,9 +61,8 @@ async def run_worker(runtime: Runtime) -> None:
         ]
         stopped = asyncio.create_task(stopping.wait(), name="signal")
         done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
-        for consumer in consumers:
-            consumer.stop()
-        await asyncio.wait(consuming, timeout=BATCH_SECONDS)
+        consumer.stop()
+        await asyncio.wait([consuming], timeout=BATCH_SECONDS)
         health.should_exit = True
         await asyncio.wait([serving], timeout=1)
         for task in (*loops, stopped):

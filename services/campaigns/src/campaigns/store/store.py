@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+from asyncpg import Record
 from pydantic import TypeAdapter
-from sqlalchemy import Row as Found
-from sqlalchemy import Table, text
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.domain.campaign import Entered
@@ -36,6 +36,7 @@ from campaigns.store.documents import (
 from campaigns.store.needs import codes_in, customers_in, messages_in
 from campaigns.store.working_set import CampaignsWorkingSet
 from keyturn_chassis.database import Loaded, insert_rows, save_versioned
+from keyturn_chassis.driver import driver_of
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.wakeup import notify
 
@@ -63,6 +64,11 @@ class CampaignsStore:
 
     metadata = tables.metadata
 
+    def __init__(self) -> None:
+        self._campaigns = _Catalogue("campaigns", "code", CAMPAIGN)
+        self._templates = _Catalogue("templates", "code", TEMPLATE)
+        self._policies = _Catalogue("policies", "name", POLICY)
+
     async def load(
         self, connection: AsyncConnection, inputs: Sequence[Input[Any]], /
     ) -> CampaignsWorkingSet:
@@ -79,9 +85,9 @@ class CampaignsStore:
             found = _Found()
         return CampaignsWorkingSet(
             people=Loaded(found.people),
-            campaigns=Loaded(await _catalogue(connection, "campaigns", "code", CAMPAIGN)),
-            templates=Loaded(await _catalogue(connection, "templates", "code", TEMPLATE)),
-            policies=Loaded(await _catalogue(connection, "policies", "name", POLICY)),
+            campaigns=Loaded(await self._campaigns.load(connection)),
+            templates=Loaded(await self._templates.load(connection)),
+            policies=Loaded(await self._policies.load(connection)),
             sends=Loaded(found.sends),
             referrals=Loaded(found.referrals),
             members=Loaded(found.members),
@@ -178,14 +184,31 @@ async def _for_customers(
     )
 
 
-async def _catalogue(
-    connection: AsyncConnection, table: str, key: str, adapter: TypeAdapter[V]
-) -> dict[str, tuple[int, V]]:
-    """Everything in a small table."""
-    rows = await connection.execute(
-        text(f"SELECT {key} AS key, version, document FROM {table} ORDER BY {key}")  # noqa: S608
-    )
-    return {row.key: (row.version, adapter.validate_python(row.document)) for row in rows}
+class _Catalogue(Generic[V]):
+    """A small table that every batch needs whole; a document is parsed once, while it is the same.
+
+    It is told by its digest, not by its version: a process may see more than one database.
+    """
+
+    def __init__(self, table: str, key: str, adapter: TypeAdapter[V]) -> None:
+        self._digests = (
+            f"SELECT {key} AS key, version, md5(document::text) AS digest"  # noqa: S608 - our names
+            f" FROM {table} ORDER BY {key}"
+        )
+        self._documents = f"SELECT document, md5(document::text) AS digest FROM {table}"  # noqa: S608
+        self._adapter = adapter
+        self._known: dict[str, V] = {}
+
+    async def load(self, connection: AsyncConnection) -> dict[str, tuple[int, V]]:
+        """Version and value of every row, by key."""
+        driver = await driver_of(connection)
+        rows = await driver.fetch(self._digests)
+        if any(row["digest"] not in self._known for row in rows):
+            self._known = {
+                row["digest"]: self._adapter.validate_python(row["document"])
+                for row in await driver.fetch(self._documents)
+            }
+        return {row["key"]: (row["version"], self._known[row["digest"]]) for row in rows}
 
 
 async def _members(
@@ -193,11 +216,13 @@ async def _members(
 ) -> dict[str, tuple[int, MemberRecord]]:
     rows = await _of_customers(
         connection,
-        "SELECT customer_id, version, document FROM members"
-        " WHERE customer_id = ANY(CAST(:customers AS text[]))",
+        "SELECT customer_id, version, document FROM members WHERE customer_id = ANY($1::text[])",
         customers,
     )
-    return {row.customer_id: (row.version, MEMBER.validate_python(row.document)) for row in rows}
+    return {
+        row["customer_id"]: (row["version"], MEMBER.validate_python(row["document"]))
+        for row in rows
+    }
 
 
 async def _people(
@@ -207,11 +232,14 @@ async def _people(
     rows = await _of_customers(
         connection,
         "SELECT customer_id, root, version, document FROM people WHERE root IN"
-        " (SELECT root FROM people WHERE customer_id = ANY(CAST(:customers AS text[])))",
+        " (SELECT root FROM people WHERE customer_id = ANY($1::text[]))",
         customers,
     )
     return {
-        row.customer_id: (row.version, Located(row.root, PERSON.validate_python(row.document)))
+        row["customer_id"]: (
+            row["version"],
+            Located(row["root"], PERSON.validate_python(row["document"])),
+        )
         for row in rows
     }
 
@@ -220,43 +248,42 @@ async def _owners(
     connection: AsyncConnection, customers: Collection[str], codes: Collection[str]
 ) -> dict[str, str]:
     """Whose the codes are that these customers have, mention or came with."""
-    rows = await connection.execute(
-        text(
-            "SELECT code, customer_id FROM referral_codes"
-            " WHERE customer_id = ANY(CAST(:customers AS text[]))"
-            " OR code = ANY(CAST(:codes AS text[])) OR code IN (SELECT code FROM referrals"
-            " WHERE referred_id = ANY(CAST(:customers AS text[])))"
-        ),
-        {"customers": sorted(customers), "codes": sorted(codes)},
+    driver = await driver_of(connection)
+    rows = await driver.fetch(
+        "SELECT code, customer_id FROM referral_codes WHERE customer_id = ANY($1::text[])"
+        " OR code = ANY($2::text[] || ARRAY(SELECT code FROM referrals"
+        " WHERE referred_id = ANY($1::text[])))",
+        sorted(customers),
+        sorted(codes),
     )
-    return {row.code: row.customer_id for row in rows}
+    return {row["code"]: row["customer_id"] for row in rows}
 
 
 async def _referrals(
     connection: AsyncConnection, customers: Collection[str], codes: Collection[str]
 ) -> dict[str, tuple[int, Referral]]:
-    rows = await connection.execute(
-        text(
-            "SELECT referral_id, version, document FROM referrals"
-            " WHERE referred_id = ANY(CAST(:customers AS text[]))"
-            " OR code = ANY(CAST(:codes AS text[]))"
-        ),
-        {"customers": sorted(customers), "codes": sorted(codes)},
+    driver = await driver_of(connection)
+    rows = await driver.fetch(
+        "SELECT referral_id, version, document FROM referrals"
+        " WHERE referred_id = ANY($1::text[]) OR code = ANY($2::text[])",
+        sorted(customers),
+        sorted(codes),
     )
-    return {row.referral_id: (row.version, REFERRAL.validate_python(row.document)) for row in rows}
+    return {
+        row["referral_id"]: (row["version"], REFERRAL.validate_python(row["document"]))
+        for row in rows
+    }
 
 
 async def _sends(
     connection: AsyncConnection, messages: Collection[str]
 ) -> dict[str, tuple[int, Send]]:
-    rows = await connection.execute(
-        text(
-            "SELECT message_id, version, document FROM sends"
-            " WHERE message_id = ANY(CAST(:messages AS text[]))"
-        ),
-        {"messages": sorted(messages)},
+    driver = await driver_of(connection)
+    rows = await driver.fetch(
+        "SELECT message_id, version, document FROM sends WHERE message_id = ANY($1::text[])",
+        sorted(messages),
     )
-    return _decoded(rows.all())
+    return _decoded(rows)
 
 
 async def _parked(
@@ -266,15 +293,17 @@ async def _parked(
     rows = await _of_customers(
         connection,
         "SELECT message_id, version, document FROM sends"
-        " WHERE customer_id = ANY(CAST(:customers AS text[]))"
+        " WHERE customer_id = ANY($1::text[])"
         " AND state = 'waiting' AND due_at IS NULL",
         customers,
     )
     return _decoded(rows)
 
 
-def _decoded(rows: Sequence[Found[Any]]) -> dict[str, tuple[int, Send]]:
-    return {row.message_id: (row.version, SEND.validate_python(row.document)) for row in rows}
+def _decoded(rows: Sequence[Record]) -> dict[str, tuple[int, Send]]:
+    return {
+        row["message_id"]: (row["version"], SEND.validate_python(row["document"])) for row in rows
+    }
 
 
 async def _entered(
@@ -284,12 +313,14 @@ async def _entered(
     rows = await _of_customers(
         connection,
         "SELECT DISTINCT customer_id, campaign, occurrence, entered_at FROM sends"
-        " WHERE customer_id = ANY(CAST(:customers AS text[]))",
+        " WHERE customer_id = ANY($1::text[])",
         customers,
     )
     entered: dict[str, list[Entered]] = {customer: [] for customer in customers}
     for row in rows:
-        entered[row.customer_id].append(Entered(row.campaign, row.occurrence, row.entered_at))
+        entered[row["customer_id"]].append(
+            Entered(row["campaign"], row["occurrence"], row["entered_at"])
+        )
     return entered
 
 
@@ -299,16 +330,18 @@ async def _entries(
     rows = await _of_customers(
         connection,
         "SELECT member_id, document FROM ledger_entries"
-        " WHERE member_id = ANY(CAST(:customers AS text[])) ORDER BY sequence",
+        " WHERE member_id = ANY($1::text[]) ORDER BY sequence",
         customers,
     )
     entries: dict[str, list[Entry]] = defaultdict(list)
     for row in rows:
-        entries[row.member_id].append(ENTRY.validate_python(row.document))
+        entries[row["member_id"]].append(ENTRY.validate_python(row["document"]))
     return dict(entries)
 
 
 async def _of_customers(
     connection: AsyncConnection, statement: str, customers: Collection[str]
-) -> Sequence[Found[Any]]:
-    return (await connection.execute(text(statement), {"customers": sorted(customers)})).all()
+) -> Sequence[Record]:
+    driver = await driver_of(connection)
+    rows: Sequence[Record] = await driver.fetch(statement, sorted(customers))
+    return rows

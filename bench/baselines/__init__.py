@@ -1,0 +1,1 @@
+"""What Keyturn is measured against: honest implementations, the way a good engineer writes them."""

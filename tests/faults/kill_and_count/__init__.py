@@ -1,0 +1,1 @@
+"""Kill-and-count: faults strike while a bounded load runs, and then everything is counted."""
