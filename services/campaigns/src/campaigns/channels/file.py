@@ -34,15 +34,25 @@ class FileChannel:
     async def deliver(self, message: Outgoing) -> Outcome:
         """Append the message, unless it is there already."""
         try:
-            await asyncio.to_thread(self._append, message)
+            await self._append_in_turn(message)
         except OSError:
             return Refused(FailureReason.UNREACHABLE, lasting=False)
         return Taken(f"file:{message.message_id}")
 
-    def _append(self, message: Outgoing) -> None:
+    async def _append_in_turn(self, message: Outgoing) -> None:
+        """Append here, which takes microseconds, unless another process has the file.
+
+        A thread would wait for milliseconds to be let run, while the loop is busy.
+        """
+        try:
+            self._append(message, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.to_thread(self._append, message, fcntl.LOCK_EX)
+
+    def _append(self, message: Outgoing, lock: int) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(self._path, _APPEND, _PRIVATE), "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, lock)
             self._read_on(file)
             if message.message_id in self._known:
                 return

@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import Row, text
@@ -49,6 +50,8 @@ AT_ONCE: Final = 20
 """How many messages are handed over at the same time, at most."""
 POLL_SECONDS: Final = 0.25
 """How late a message that falls due by the clock may be noticed; a new one is noticed at once."""
+RECOVER_SECONDS: Final = 1.0
+"""How often attempts are looked for whose lease has run out."""
 LEASE: Final = timedelta(minutes=5)
 """How long an attempt may take; several times what the slowest channel waits."""
 
@@ -103,10 +106,14 @@ class Shift:
     def __init__(self, runtime: Runtime, channels: Mapping[Channel, ChannelPort]) -> None:
         self._runtime = runtime
         self._channels = channels
+        self._recover_at = monotonic()
 
     async def work(self) -> int:
         """One batch: what is due, after what was lost; how many messages were decided on."""
-        recovered = await self.recover()
+        recovered = 0
+        if monotonic() >= self._recover_at:
+            recovered = await self.recover()
+            self._recover_at = monotonic() + RECOVER_SECONDS
         files = await self.claim()
         taken = [file for file in files if file.send.state is SendState.SENDING]
         if taken:
