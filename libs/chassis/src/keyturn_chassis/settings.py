@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     worker_port: int = Field(default=9000, ge=0, le=65535)
     clock: Literal["system", "driven"] = "system"
 
-    batch_records: int = Field(default=2_000, ge=1, le=10_000)
+    batch_records: int = Field(default=1_000, ge=1, le=10_000)
     """How many records the worker handles in one transaction, at most."""
     inbox_retention_days: int = Field(default=60, ge=1)
     """How long handled events are remembered; longer than any topic keeps its records."""
