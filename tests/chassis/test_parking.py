@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import event
 
@@ -52,17 +53,32 @@ async def queue(tally: Harness) -> list[str]:
 
 @contextmanager
 def counted_statements(tally: Harness) -> Iterator[list[str]]:
-    """The SQL statements that are sent meanwhile, but for rows that are copied in."""
+    """The SQL statements that are sent meanwhile, but for rows that are copied in.
+
+    Some go through SQLAlchemy and some through its driver alone.
+    """
     statements: list[str] = []
+    methods = {name: getattr(asyncpg.Connection, name) for name in ("execute", "fetch")}
+
+    def noting(method: Any) -> Any:
+        async def send(self: Any, query: str, *values: Any, **options: Any) -> Any:
+            statements.append(query)
+            return await method(self, query, *values, **options)
+
+        return send
 
     def note(*call: Any) -> None:
         statements.append(call[2])
 
     engine = tally.runtime.database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
+    for name, method in methods.items():
+        setattr(asyncpg.Connection, name, noting(method))
     try:
         yield statements
     finally:
+        for name, method in methods.items():
+            setattr(asyncpg.Connection, name, method)
         event.remove(engine, "before_cursor_execute", note)
 
 

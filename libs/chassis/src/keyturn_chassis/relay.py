@@ -30,6 +30,7 @@ from keyturn_chassis.clock import wall_now
 from keyturn_chassis.database import chassis_metadata, is_transient
 from keyturn_chassis.kafka import client_options, cluster_id
 from keyturn_chassis.outbox import CHANNEL, headers_of
+from keyturn_chassis.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -90,7 +91,7 @@ class Relay:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._source = runtime.service.name.encode()
-        self._woken = asyncio.Event()
+        self._wakeup = Wakeup()
 
     async def run(self) -> None:
         """Become the active relay, publish, and begin anew whenever something goes away."""
@@ -109,7 +110,7 @@ class Relay:
         try:
             if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('relay'))"):
                 return
-            await connection.add_listener(CHANNEL, self._wake)
+            await connection.add_listener(CHANNEL, self._wakeup.wake)
             async with self._producer(connection) as producer:
                 _log.info("relay_leading")
                 await self._publish_all(connection, producer)
@@ -157,13 +158,12 @@ class Relay:
         """
         after, started = 0, monotonic()
         while True:
-            self._woken.clear()
             rows = await self.publish(connection, producer, after=after)
             if len(rows) == BATCH and monotonic() - started < POLL_SECONDS:
                 after = rows[-1]["sequence"]
                 continue
             if after == 0 and len(rows) < BATCH:
-                await self._wait()
+                await self._wakeup.wait(POLL_SECONDS)
             after, started = 0, monotonic()
 
     async def publish(
@@ -191,15 +191,6 @@ class Relay:
                 ((row["aggregatetype"], row["type"], row["traceparent"]) for row in rows), began
             )
         return rows
-
-    async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
-
-    def _wake(self, *_: object) -> None:
-        self._woken.set()
 
 
 async def _send(producer: AIOKafkaProducer, rows: Rows, source: bytes) -> None:
