@@ -21,12 +21,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intake.domain import purchase_commands
-from intake.domain.partners import Partner
+from intake.domain.partners import Building, Partner
 from intake.domain.purchase_commands import ReserveHome
 from intake.domain.purchases import Purchase
 from intake.reactions import reactions
 from intake.reading.contact_points import identify
-from intake.store.needs import LEAD_STALLED, RESERVATION_EXPIRED, Needs
+from intake.store.needs import Needs
+from intake.store.subjects import SUBJECTS
+from intake.store.subjects.leads import LEAD_STALLED
+from intake.store.subjects.partner_door import Received, ReceivedNeeds
+from intake.store.subjects.purchases import RESERVATION_EXPIRED
 from intake.store.working_set import IntakeWorkingSet
 from keyturn_chassis.database import Loaded
 from keyturn_chassis.inputs import Cause, Input
@@ -135,22 +139,22 @@ class Door:
     def __init__(self) -> None:
         partners = (Partner(p, p, tuple(t.type for t in TYPES)) for p in PARTNERS)
         self.kept = IntakeWorkingSet(
-            needs=Needs(),
+            subjects=SUBJECTS,
             identities={},
             owners={},
             customers=Loaded({}),
             leads=Loaded({}),
             purchases=Loaded({}),
-            communities=Loaded({}),
-            buildings=Loaded({}),
-            partners=Loaded({partner.partner_id: (1, partner) for partner in partners}),
-            accepted={},
+            documents={
+                Partner: Loaded({(partner.partner_id,): (1, partner) for partner in partners})
+            },
         )
 
     def state_for(self, input: Input[Any], /) -> Any:
-        self.kept.needs = Needs.of([input])
+        needs = Needs.of([input], SUBJECTS)
+        self.kept.part(Received).records = needs.part(ReceivedNeeds).records
         self.kept.identities = {
-            key: identify(visitor.person, "CN") for key, visitor in self.kept.needs.visitors.items()
+            key: identify(visitor.person, "CN") for key, visitor in needs.visitors.items()
         }
         return self.kept.state_for(input)
 
@@ -221,9 +225,9 @@ def state(service: Fold) -> Any:
             purchase.home_id: _as_it_stands(purchase) for purchase in kept.purchases.values()
         },
         "claims": set(kept._claims),
-        "buildings": list(kept.buildings.values()),
-        "accepted": kept.accepted,
-        "outcomes": sorted(str(file.outcome) for file in kept.received),
+        "buildings": list(kept.documents[Building].values()),
+        "accepted": kept.part(Received).accepted,
+        "outcomes": sorted(str(file.outcome) for file in kept.part(Received).files),
     }
 
 
@@ -249,7 +253,7 @@ def test_the_stories_call_for_every_reaction(after: Callable[..., Fold]) -> None
     assert reactions.events == {}
     for service in services:
         assert service.fired == set(reactions.timers) == {LEAD_STALLED, RESERVATION_EXPIRED}
-        outcomes = [str(file.outcome) for file in service.working_set.kept.received]
+        outcomes = [str(file.outcome) for file in service.working_set.kept.part(Received).files]
         assert set(outcomes) == {"accepted", "duplicate"}
 
 

@@ -8,7 +8,8 @@ from intake.domain import lead_commands, partner_events, purchase_commands
 from intake.domain.dossier import Dossier
 from intake.domain.partners import PartnerFile
 from intake.reading.partner_records import submitted_lead
-from intake.store.needs import LEAD_STALLED, RESERVATION_EXPIRED
+from intake.store.subjects.leads import LEAD_STALLED
+from intake.store.subjects.purchases import RESERVATION_EXPIRED
 from keyturn_chassis.inputs import Cause, RawRecord, TimerFired
 from keyturn_chassis.reactions import Reactions
 from keyturn_events import Event, Topic

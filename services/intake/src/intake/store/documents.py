@@ -10,13 +10,12 @@ from pydantic import TypeAdapter
 from intake.domain.communities import Community
 from intake.domain.customers import Customer
 from intake.domain.leads import Lead, LeadStep, Touch
-from intake.domain.partners import Building, Partner, PartnerFile
+from intake.domain.partners import Partner, PartnerFile
 from intake.domain.purchases import Deposit, Purchase
 
 CUSTOMER: Final = TypeAdapter(Customer)
 PURCHASE: Final = TypeAdapter(Purchase)
 COMMUNITY: Final = TypeAdapter(Community)
-BUILDING: Final = TypeAdapter(Building)
 PARTNER: Final = TypeAdapter(Partner)
 LEAD: Final = TypeAdapter(Lead)
 

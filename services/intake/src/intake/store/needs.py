@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from intake.domain.capture import CaptureLead, PersonSaid
-from intake.domain.consent_commands import RecordConsents
-from intake.domain.lead_commands import LeadCommand
-from intake.domain.partners import PartnerRecord
-from intake.domain.purchase_commands import PurchaseCommand, ReserveHome
-from intake.domain.registry import RegisterCommunity, RegisterPartner
-from intake.reading.partner_records import person_said, read_partner_record
-from keyturn_chassis.inputs import Input, RawRecord, TimerFired
-from keyturn_events.partners import (
-    PartnerConstructionProgressed,
-    PartnerLeadSubmitted,
-    PartnerSaleRecorded,
-)
+from intake.domain.capture import PersonSaid
+from keyturn_chassis.inputs import Input, TimerFired
 
-LEAD_STALLED = "lead-stalled"
-"""The timer of an open lead; its owner is the lead."""
-RESERVATION_EXPIRED = "reservation-expired"
-"""The timer of a reserved home; its owner is the purchase."""
+if TYPE_CHECKING:
+    from intake.store.subject import Subject
+
+P = TypeVar("P")
 
 
 @dataclass(slots=True)
@@ -43,70 +32,51 @@ class Needs:
     purchases: set[str] = field(default_factory=set)
     homes: set[str] = field(default_factory=set)
     sales: set[tuple[str, str]] = field(default_factory=set)
-    communities: set[str] = field(default_factory=set)
-    buildings: set[tuple[str, str]] = field(default_factory=set)
     neighbours: set[tuple[str, str]] = field(default_factory=set)
     """Buildings of which every purchase is needed."""
-    partners: set[str] = field(default_factory=set)
-    partner_events: set[tuple[str, str]] = field(default_factory=set)
     visitors: dict[int, Visitor] = field(default_factory=dict)
-    records: dict[int, PartnerRecord] = field(default_factory=dict)
+    documents: dict[type, set[tuple[str, ...]]] = field(default_factory=dict)
+    _parts: dict[type, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, inputs: Sequence[Input[Any]]) -> Needs:
+    def of(cls, inputs: Sequence[Input[Any]], subjects: Subjects) -> Needs:
         """What these inputs need."""
         needs = cls()
         for input in inputs:
-            needs._add(input)
+            subjects.of(input.value).need(needs, input)
         return needs
 
-    def _add(self, input: Input[Any]) -> None:
-        match input.value:
-            case CaptureLead() as command:
-                self.visitors[id(input)] = Visitor(command.person, command.community_id)
-            case LeadCommand() as command:
-                self.leads.add(command.lead_id)
-            case ReserveHome() as command:
-                self.customers.add(command.customer_id)
-                self.homes.add(command.home_id)
-                self.communities.add(command.community_id)
-                if command.lead_id is not None:
-                    self.leads.add(command.lead_id)
-            case PurchaseCommand() as command:
-                self.purchases.add(command.purchase_id)
-            case RecordConsents() as command:
-                self.customers.add(command.customer_id)
-            case TimerFired() as timer:
-                owners = self.leads if timer.kind == LEAD_STALLED else self.purchases
-                owners.add(timer.owner)
-            case RawRecord() as raw:
-                self._add_record(input, read_partner_record(raw))
-            case registration:
-                self._add_registration(registration)
+    def document(self, state: type, *key: str) -> None:
+        """Ask for the state of that type (see aggregates.py) with this key."""
+        self.documents.setdefault(state, set()).add(key)
 
-    def _add_registration(self, registration: RegisterPartner | RegisterCommunity) -> None:
-        if isinstance(registration, RegisterPartner):
-            self.partners.add(registration.partner.partner_id)
-        else:
-            self.communities.add(str(registration.community.community_id))
+    def part(self, cls: type[P]) -> P:
+        """What one subject needs for itself alone; empty at first."""
+        part = self._parts.get(cls)
+        if part is None:
+            part = self._parts[cls] = cls()
+        found: P = part
+        return found
 
-    def _add_record(self, input: Input[Any], record: PartnerRecord) -> None:
-        self.records[id(input)] = record
-        self.partners.add(record.partner_id)
-        if record.event_id is not None:
-            self.partner_events.add((record.partner_id, record.event_id))
-        match record.event:
-            case PartnerLeadSubmitted() as event:
-                person = person_said(event.person, record.partner_id)
-                self.visitors[id(input)] = Visitor(person, event.community_id)
-            case PartnerSaleRecorded() as event:
-                person = person_said(event.buyer, record.partner_id)
-                self.visitors[id(input)] = Visitor(person, event.community_id)
-                self.sales.add((record.partner_id, event.sale_reference))
-                self.homes.add(event.home_id)
-                if event.building is not None:
-                    self.buildings.add((event.community_id, event.building))
-            case PartnerConstructionProgressed() as event:
-                self.communities.add(event.community_id)
-                self.buildings.add((event.community_id, event.building))
-                self.neighbours.add((event.community_id, event.building))
+
+class Subjects:
+    """The subjects, found by what they serve."""
+
+    def __init__(self, subjects: Sequence[Subject]) -> None:
+        self.all = tuple(subjects)
+        self._by_timer = {kind: each for each in subjects for kind in each.timers}
+        self._by_input = {cls: each for each in subjects for cls in each.inputs}
+        self.by_state: Mapping[type, Subject] = {
+            cls: each for each in subjects for cls in each.states
+        }
+
+    def of(self, value: object) -> Subject:
+        """The subject that serves an input of this value. Raises LookupError if none does."""
+        if isinstance(value, TimerFired):
+            return self._by_timer[value.kind]
+        cls = type(value)
+        found = self._by_input.get(cls)
+        if found is None:
+            served = next(parent for parent in cls.__mro__ if parent in self._by_input)
+            found = self._by_input[cls] = self._by_input[served]
+        return found

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from intake.domain.capture import CaptureLead
 from intake.domain.communities import Community
-from intake.domain.consent_commands import RecordConsents
 from intake.domain.customers import Customer
-from intake.domain.dossier import EMPTY, Dossier
+from intake.domain.dossier import Dossier
 from intake.domain.identity import Identifier, Identity
-from intake.domain.lead_commands import LeadCommand
-from intake.domain.leads import Lead, LeadStatus, LeadStep, Touch
-from intake.domain.partners import Building, Outcome, Partner, PartnerFile
-from intake.domain.purchase_commands import PurchaseCommand, ReserveHome
+from intake.domain.leads import Lead, LeadStep, Touch
+from intake.domain.partners import Building
 from intake.domain.purchases import Completion, Deposit, Purchase
-from intake.domain.registry import RegisterCommunity, RegisterPartner
-from intake.store.needs import LEAD_STALLED, RESERVATION_EXPIRED, Needs
+from intake.store.aggregates import AGGREGATE_OF
 from keyturn_chassis.database import Loaded
-from keyturn_chassis.inputs import Input, TimerFired
+from keyturn_chassis.inputs import Input
 from keyturn_chassis.service import Deadline
 from keyturn_events import Refusal
-from keyturn_events.partners import PartnerConstructionProgressed, PartnerSaleRecorded
-from keyturn_events.vocabulary import PurchaseStage
+
+if TYPE_CHECKING:
+    from intake.store.needs import Subjects
+
+P = TypeVar("P")
+V = TypeVar("V")
 
 LeadPlace = tuple[str, str | None]
 """Customer and community: where there is one live lead at most."""
@@ -34,22 +33,21 @@ LeadPlace = tuple[str, str | None]
 class IntakeWorkingSet:
     """Rows by key, and indexes over them that follow every `put`."""
 
-    needs: Needs
+    subjects: Subjects
     identities: Mapping[int, Identity | Refusal]
+    """Who comes, by the identity of the input."""
     owners: dict[Identifier, str]
     customers: Loaded[str, Customer]
     leads: Loaded[str, Lead]
     purchases: Loaded[str, Purchase]
-    communities: Loaded[str, Community]
-    buildings: Loaded[tuple[str, str], Building]
-    partners: Loaded[str, Partner]
-    accepted: dict[tuple[str, str], str]
+    documents: dict[type, Loaded[tuple[str, ...], Any]]
+    """States by their type and key; see aggregates.py."""
 
     claimed: dict[Identifier, str] = field(default_factory=dict)
     touches: list[Touch] = field(default_factory=list)
     steps: list[LeadStep] = field(default_factory=list)
     deposits: list[Deposit] = field(default_factory=list)
-    received: list[PartnerFile] = field(default_factory=list)
+    _parts: dict[type, Any] = field(default_factory=dict)
     _live_leads: dict[LeadPlace, str] = field(default_factory=dict)
     _claims: dict[str, str] = field(default_factory=dict)
     _sales: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -66,156 +64,78 @@ class IntakeWorkingSet:
 
         Raises `Refusal` when the person of a capture cannot be identified.
         """
-        state: Any
-        match input.value:
-            case CaptureLead() as command:
-                state = self._visit(input, command.community_id)
-            case LeadCommand() as command:
-                state = self._around_lead(command.lead_id)
-            case ReserveHome() as command:
-                state = self._reservation(command)
-            case PurchaseCommand() as command:
-                state = self._around_purchase(self.purchases.get(command.purchase_id))
-            case RecordConsents() as command:
-                state = Dossier(customer=self.customers.get(command.customer_id))
-            case RegisterPartner() as command:
-                state = self.partners.get(command.partner.partner_id)
-            case RegisterCommunity() as command:
-                state = self.communities.get(str(command.community.community_id))
-            case TimerFired() as timer if timer.kind == LEAD_STALLED:
-                state = self._around_lead(timer.owner)
-            case TimerFired() as timer:
-                state = self._around_purchase(self.purchases.get(timer.owner))
-            case _:
-                state = self._partner_file(input)
-        return state
+        return self.subjects.of(input.value).state(self, input)
 
     def put(self, state: Any, /) -> None:
         """Take what a decision handed back."""
-        match state:
-            case Dossier():
-                self._put_dossier(state)
-            case PartnerFile():
-                self._put_partner_file(state)
-            case Partner():
-                self.partners.put(state.partner_id, state)
-            case Community():
-                self.communities.put(str(state.community_id), state)
+        if isinstance(state, Dossier):
+            self.put_dossier(state)
+        elif (subject := self.subjects.by_state.get(type(state))) is not None:
+            subject.put(self, state)
+        elif state is not None:
+            self.put_document(state)
 
     def deadlines(self) -> Mapping[str, Sequence[Deadline]]:
-        """When changed leads stall and changed reservations run out."""
+        """For each changed owner of timers, all the timers that it should have now."""
         deadlines: dict[str, Sequence[Deadline]] = {}
-        for lead_id, _, lead in self.leads.changes():
-            due = lead.stalls_at if lead.status is LeadStatus.OPEN else None
-            deadlines[lead_id] = [] if due is None else [Deadline(LEAD_STALLED, due)]
-        for purchase_id, _, purchase in self.purchases.changes():
-            due = purchase.expires_at if purchase.stage is PurchaseStage.RESERVED else None
-            deadlines[purchase_id] = [] if due is None else [Deadline(RESERVATION_EXPIRED, due)]
+        for subject in self.subjects.all:
+            deadlines |= subject.deadlines(self)
         return deadlines
 
-    def _visit(self, input: Input[Any], community_id: str | None) -> Dossier:
-        identity = self.identities[id(input)]
-        if isinstance(identity, Refusal):
-            raise identity
-        owners = {}
-        leads = {}
-        for identifier in identity.identifiers:
-            owner_id = self.owners.get(identifier)
-            owner = None if owner_id is None else self.customers.get(owner_id)
-            if owner is not None:
-                owners[identifier] = owner
-                lead = self._live_lead(owner.customer_id, community_id)
-                if lead is not None:
-                    leads[owner.customer_id] = lead
-        return Dossier(
-            community=self._community(community_id),
-            identity=identity,
-            owners=owners,
-            leads=leads,
-        )
+    def part(self, cls: type[P]) -> P:
+        """What one subject keeps for itself; empty at first."""
+        part = self._parts.get(cls)
+        if part is None:
+            part = self._parts[cls] = cls()
+        found: P = part
+        return found
 
-    def _around_lead(self, lead_id: str) -> Dossier:
-        lead = self.leads.get(lead_id)
-        if lead is None:
-            return EMPTY
-        return Dossier(
-            community=self._community(lead.community_id),
-            customer=self.customers.get(lead.customer_id),
-            lead=lead,
-        )
+    def document(self, state: type[V], *key: str) -> V | None:
+        """The state of that type with this key, if there is one."""
+        loaded = self.documents.get(state)
+        return None if loaded is None else loaded.get(key)
 
-    def _reservation(self, command: ReserveHome) -> Dossier:
-        lead = (
-            self.leads.get(command.lead_id)
-            if command.lead_id is not None
-            else self._live_lead(command.customer_id, command.community_id)
-        )
-        return Dossier(
-            community=self._community(command.community_id),
-            customer=self.customers.get(command.customer_id),
-            lead=lead,
-            claim=self._claim(command.home_id),
-        )
+    def put_document(self, state: object) -> None:
+        """Keep a state of one of the kinds in aggregates.py."""
+        cls = type(state)
+        loaded = self.documents.setdefault(cls, Loaded({}))
+        loaded.put(AGGREGATE_OF[cls].key_of(state), state)
 
-    def _around_purchase(self, purchase: Purchase | None) -> Dossier:
-        if purchase is None:
-            return EMPTY
-        newer = self._live_lead(purchase.customer_id, purchase.community_id)
-        return Dossier(
-            community=self._community(purchase.community_id),
-            leads={} if newer is None else {purchase.customer_id: newer},
-            lead=None if purchase.lead_id is None else self.leads.get(purchase.lead_id),
-            purchase=purchase,
-            completion=self._completion(purchase.community_id, purchase.building),
-        )
+    def community(self, community_id: str | None) -> Community:
+        """The rules of a community, its own or the default ones."""
+        known = None if community_id is None else self.document(Community, community_id)
+        return known or Community(community_id)
 
-    def _partner_file(self, input: Input[Any]) -> PartnerFile:
-        record = self.needs.records[id(input)]
-        file = PartnerFile(
-            record=record,
-            received_at=input.cause.at,
-            partner=self.partners.get(record.partner_id),
-            accepted_digest=self.accepted.get((record.partner_id, record.event_id or "")),
-        )
-        if record.event is None or file.partner is None:
-            return file
-        if isinstance(record.event, PartnerConstructionProgressed):
-            return self._with_building(file, record.event)
-        return self._with_visitor(file, input)
+    def completion(self, community_id: str, building: str | None) -> Completion | None:
+        """When a building will be completed, by the last word of its builder."""
+        known = None if building is None else self.document(Building, community_id, building)
+        if known is None:
+            return None
+        return Completion(known.expected_completion, known.progressed_on)
 
-    def _with_building(
-        self, file: PartnerFile, event: PartnerConstructionProgressed
-    ) -> PartnerFile:
-        place = (event.community_id, event.building)
-        purchases = (self.purchases.get(key) for key in self._in_building.get(place, ()))
-        return replace(
-            file,
-            dossier=Dossier(community=self._community(event.community_id)),
-            building=self.buildings.get(place),
-            purchases=tuple(purchase for purchase in purchases if purchase is not None),
-        )
+    def live_lead(self, customer_id: str, community_id: str | None) -> Lead | None:
+        """The one live lead of a customer in a community."""
+        lead_id = self._live_leads.get((customer_id, community_id))
+        return None if lead_id is None else self.leads.get(lead_id)
 
-    def _with_visitor(self, file: PartnerFile, input: Input[Any]) -> PartnerFile:
-        event = file.record.event
-        try:
-            dossier = self._visit(input, self.needs.visitors[id(input)].community_id)
-        except Refusal as refusal:
-            return replace(file, unidentified=refusal)
-        if isinstance(event, PartnerSaleRecorded):
-            dossier = self._sale(dossier, event, file.record.partner_id)
-        return replace(file, dossier=dossier)
+    def claim(self, home_id: str) -> Purchase | None:
+        """The purchase that has the live claim on a home."""
+        purchase_id = self._claims.get(home_id)
+        return None if purchase_id is None else self.purchases.get(purchase_id)
 
-    def _sale(self, visit: Dossier, sale: PartnerSaleRecorded, partner_id: str) -> Dossier:
-        known = self._sales.get((partner_id, sale.sale_reference))
-        if known is not None:
-            return self._around_purchase(self.purchases.get(known))
-        return replace(
-            visit,
-            claim=self._claim(sale.home_id),
-            completion=self._completion(sale.community_id, sale.building),
-        )
+    def sale(self, partner_id: str, sale_reference: str) -> Purchase | None:
+        """The purchase of a partner's sale."""
+        purchase_id = self._sales.get((partner_id, sale_reference))
+        return None if purchase_id is None else self.purchases.get(purchase_id)
 
-    def _put_dossier(self, dossier: Dossier) -> None:
+    def in_building(self, community_id: str, building: str) -> list[Purchase]:
+        """All purchases in a building."""
+        purchase_ids = self._in_building.get((community_id, building), ())
+        purchases = (self.purchases.get(purchase_id) for purchase_id in purchase_ids)
+        return [purchase for purchase in purchases if purchase is not None]
+
+    def put_dossier(self, dossier: Dossier) -> None:
+        """Keep the parts of a dossier that are written back."""
         if dossier.customer is not None:
             self.customers.put(dossier.customer.customer_id, dossier.customer)
             for identifier in dossier.claimed:
@@ -225,24 +145,13 @@ class IntakeWorkingSet:
             self.leads.put(dossier.lead.lead_id, dossier.lead)
             self._index_lead(dossier.lead)
         if dossier.purchase is not None:
-            self._put_purchase(dossier.purchase)
+            self.put_purchase(dossier.purchase)
         self.touches += dossier.touches
         self.steps += dossier.steps
         self.deposits += dossier.deposits
 
-    def _put_partner_file(self, file: PartnerFile) -> None:
-        self.received.append(file)
-        if file.outcome is not Outcome.ACCEPTED:
-            return
-        record = file.record
-        self.accepted[record.partner_id, record.event_id or ""] = record.digest
-        self._put_dossier(file.dossier)
-        for purchase in file.purchases:
-            self._put_purchase(purchase)
-        if file.building is not None:
-            self.buildings.put((file.building.community_id, file.building.building), file.building)
-
-    def _put_purchase(self, purchase: Purchase) -> None:
+    def put_purchase(self, purchase: Purchase) -> None:
+        """Keep a purchase."""
         self.purchases.put(purchase.purchase_id, purchase)
         self._index_purchase(purchase)
 
@@ -264,21 +173,3 @@ class IntakeWorkingSet:
         if purchase.building is not None:
             place = (purchase.community_id, purchase.building)
             self._in_building.setdefault(place, {})[purchase.purchase_id] = None
-
-    def _live_lead(self, customer_id: str, community_id: str | None) -> Lead | None:
-        lead_id = self._live_leads.get((customer_id, community_id))
-        return None if lead_id is None else self.leads.get(lead_id)
-
-    def _claim(self, home_id: str) -> Purchase | None:
-        purchase_id = self._claims.get(home_id)
-        return None if purchase_id is None else self.purchases.get(purchase_id)
-
-    def _community(self, community_id: str | None) -> Community:
-        known = None if community_id is None else self.communities.get(community_id)
-        return known or Community(community_id)
-
-    def _completion(self, community_id: str, building: str | None) -> Completion | None:
-        known = None if building is None else self.buildings.get((community_id, building))
-        if known is None:
-            return None
-        return Completion(known.expected_completion, known.progressed_on)
