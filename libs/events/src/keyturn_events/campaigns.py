@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from keyturn_events.erasure import ErasureReceipt
 from keyturn_events.event import CustomerEvent
 from keyturn_events.scalars import (
     Balance,
@@ -231,3 +232,9 @@ class TierChanged(LoyaltyEvent, type="keyturn.tier.changed.v1", topic=Topic.CAMP
     from_tier: Tier
     to_tier: Tier
     reason: TierReason
+
+
+class MessagesErased(
+    ErasureReceipt, type="keyturn.messages.erased.v1", topic=Topic.CAMPAIGNS_ERASURES
+):
+    """Campaigns' receipt of an erasure: nobody can be written to; ledger and referrals stay."""

@@ -25,6 +25,7 @@ from keyturn_events.scalars import (
     Language,
     LeadId,
     Line,
+    LinkToken,
     MergeId,
     ModelVersion,
     Moment,
@@ -33,11 +34,12 @@ from keyturn_events.scalars import (
     PurchaseId,
     Ratio,
     ReferralCode,
+    ReleaseId,
     Text,
     TimeZone,
 )
 from keyturn_events.topics import Topic
-from keyturn_events.values import Affordability, Household, Money, ScoreReason, Utm
+from keyturn_events.values import Affordability, Household, Money, OptIn, ScoreReason, Utm
 from keyturn_events.vocabulary import (
     AssignmentReason,
     Channel,
@@ -47,9 +49,11 @@ from keyturn_events.vocabulary import (
     LeadChannel,
     LeadStage,
     LossReason,
+    MortgageStatus,
     ProductLine,
     PurchaseStage,
     Purpose,
+    QueueOutcome,
     RescissionReason,
 )
 
@@ -117,6 +121,32 @@ class CustomerErased(
     erasure_id: ErasureId
 
 
+class ErasureCompleted(
+    CustomerEvent, type="keyturn.erasure.completed.v1", topic=Topic.INTAKE_CUSTOMERS
+):
+    """Every service has given its receipt for every id of a person: the erasure is proved.
+
+    `customer_id` is the id under which it was asked for.
+    """
+
+    erasure_id: ErasureId
+    requested_at: Moment
+    late: Flag
+    """Whether a receipt came after the deadline."""
+
+
+class CustomerWithdrawn(
+    CustomerEvent, type="keyturn.customer.withdrawn.v1", topic=Topic.INTAKE_CUSTOMERS
+):
+    """A customer was recorded by mistake and is taken back: there is no such person.
+
+    Every reader forgets what it holds under this id, as it does when a person is erased.
+    """
+
+    import_id: ImportId
+    """The import that had brought the customer and was undone."""
+
+
 class ContactChanged(CustomerEvent, type="keyturn.contact.changed.v1", topic=Topic.INTAKE_CONTACTS):
     """How a customer is named and reached, all of it as it now is.
 
@@ -133,6 +163,10 @@ class ContactChanged(CustomerEvent, type="keyturn.contact.changed.v1", topic=Top
     address: Text | None = None
     language: Language | None = None
     time_zone: TimeZone | None = None
+    preference_token: LinkToken | None = None
+    """For links to the person's own preferences: opens the page, and takes consent back."""
+    opt_ins: tuple[OptIn, ...] = Field(default=(), max_length=20)
+    """What still waits for the person's confirmation."""
 
 
 class ContactErased(CustomerEvent, type="keyturn.contact.erased.v1", topic=Topic.INTAKE_CONTACTS):
@@ -215,6 +249,29 @@ class LeadAssigned(LeadEvent, type="keyturn.lead.assigned.v1", topic=Topic.INTAK
     """Until when no other advisor or agency may claim the lead 判客."""
 
 
+class LeadResponseOverdue(
+    LeadEvent, type="keyturn.lead.response-overdue.v1", topic=Topic.INTAKE_LEADS
+):
+    """Nobody contacted a new lead by the time that its community promises."""
+
+    first_response_due: Moment
+    advisor_id: AdvisorId | None = None
+    """Who should have; nobody when the lead had no advisor."""
+
+
+class LeadReleased(LeadEvent, type="keyturn.lead.released.v1", topic=Topic.INTAKE_LEADS):
+    """A lead is no longer whose it was 判客; whoever contacts the customer next may own it."""
+
+    reason: Code
+    """protection-ended or advisor-left."""
+    protected_until: Moment | None = None
+    """When protection ended, or would have."""
+    advisor_id: AdvisorId | None = None
+    """The advisor who no longer has the lead; it is back in the pool."""
+    partner_id: PartnerId | None = None
+    """The agency that no longer owns it; the advisor who has it keeps it."""
+
+
 class LeadAdvanced(LeadEvent, type="keyturn.lead.advanced.v1", topic=Topic.INTAKE_LEADS):
     """A lead came to another stage."""
 
@@ -249,6 +306,13 @@ class LeadRevived(LeadEvent, type="keyturn.lead.revived.v1", topic=Topic.INTAKE_
     """The stage at which it goes on."""
     reason: Code
     advisor_id: AdvisorId | None = None
+
+
+class LeadWithdrawn(LeadEvent, type="keyturn.lead.withdrawn.v1", topic=Topic.INTAKE_LEADS):
+    """A lead was recorded by mistake and is taken back: neither it nor its touches count."""
+
+    import_id: ImportId
+    """The import that had opened the lead and was undone."""
 
 
 class PurchaseEvent(CustomerEvent):
@@ -328,6 +392,50 @@ class CompletionMoved(
 
     expected_completion: Day
     previous_completion: Day | None = None
+
+
+class MortgageChanged(
+    PurchaseEvent, type="keyturn.mortgage.changed.v1", topic=Topic.INTAKE_PURCHASES
+):
+    """An application for a mortgage 按揭 on a purchase was made, decided or withdrawn."""
+
+    status: MortgageStatus
+    previous_status: MortgageStatus | None = None
+    amount: Money
+    """What was asked for; once approved, what is lent."""
+    changed_on: Day
+
+
+class QueueEvent(CustomerEvent):
+    """A fact of one customer's queue number 排号 at a release of homes 推盘."""
+
+    release_id: ReleaseId
+    number: int = Field(strict=True, ge=1, le=1_000_000)
+    community_id: CommunityId
+    lead_id: LeadId | None = None
+    community_time_zone: TimeZone | None = None
+
+
+class QueueNumberGiven(
+    QueueEvent, type="keyturn.queue-number.given.v1", topic=Topic.INTAKE_PURCHASES
+):
+    """A customer has a place in the queue for the homes of a release."""
+
+    opens_at: Moment
+    """When the release opens and the lowest number has its turn."""
+
+
+class QueueNumberSettled(
+    QueueEvent, type="keyturn.queue-number.settled.v1", topic=Topic.INTAKE_PURCHASES
+):
+    """It is decided what a queue number gets, once and for all."""
+
+    outcome: QueueOutcome
+    settled_at: Moment
+    home_id: HomeId | None = None
+    """The home that was claimed."""
+    purchase_id: PurchaseId | None = None
+    """The purchase that the claim began."""
 
 
 class PartnerEventRejected(

@@ -22,6 +22,7 @@ from keyturn_events.scalars import (
     Language,
     Line,
     Moment,
+    NationalId,
     ReferralCode,
 )
 from keyturn_events.topics import Topic
@@ -43,6 +44,15 @@ Reference: TypeAlias = Annotated[str, Field(min_length=1, max_length=100, patter
 """A partner's own reference of a thing, unique within that partner."""
 
 
+class PartnerAddress(Value):
+    """Where a person lives, as a partner knows it."""
+
+    street: Line | None = None
+    city: Line | None = None
+    region: Line | None = None
+    postcode: Line | None = None
+
+
 class Person(Value):
     """A person as a partner knows them. At least one of phone, email and wechat recognises them."""
 
@@ -52,6 +62,10 @@ class Person(Value):
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=TEXT_PATTERN)] | None = None
     wechat: Line | None = None
     language: Language | None = None
+    national_id: NationalId | None = None
+    """Only a keyed hash of it is kept."""
+    birth_date: Day | None = None
+    address: PartnerAddress | None = None
 
 
 class PartnerConsent(Value):

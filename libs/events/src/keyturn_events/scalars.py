@@ -42,7 +42,9 @@ StaffId: TypeAlias = _IdText
 PartnerId: TypeAlias = _IdText
 ImportId: TypeAlias = _IdText
 MergeId: TypeAlias = _IdText
+ReviewId: TypeAlias = _IdText
 ErasureId: TypeAlias = _IdText
+ReleaseId: TypeAlias = _IdText
 HandoverId: TypeAlias = _IdText
 DefectId: TypeAlias = _IdText
 CaseId: TypeAlias = _IdText
@@ -54,6 +56,7 @@ MemberId: TypeAlias = _IdText
 EntryId: TypeAlias = _IdText
 LotId: TypeAlias = _IdText
 ReferralCode: TypeAlias = _IdText
+OptInId: TypeAlias = _IdText
 MediaReference: TypeAlias = Annotated[
     str, Field(min_length=1, max_length=LONGEST_LINE, pattern=r"^[A-Za-z0-9._:/-]+$")
 ]
@@ -80,6 +83,16 @@ Email: TypeAlias = Annotated[
     str, Field(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}$")
 ]
 """An e-mail address; only its outline is checked."""
+
+LinkToken: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_LINE, pattern=r"^[A-Za-z0-9._-]+$")
+]
+"""What makes a link somebody's own. Whoever has it may do what the link is for, and no more."""
+
+NationalId: TypeAlias = Annotated[
+    str, Field(min_length=6, max_length=40, pattern=r"^[A-Za-z0-9 ()./-]+$")
+]
+"""The number of an identity card as it is written there."""
 
 Language: TypeAlias = Annotated[
     str, Field(max_length=35, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["zh", "en"])

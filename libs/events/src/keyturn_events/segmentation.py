@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
+from keyturn_events.erasure import ErasureReceipt
 from keyturn_events.event import CustomerEvent
 from keyturn_events.scalars import Code, Count, EventId, Line, ModelVersion, Moment
 from keyturn_events.topics import Topic
@@ -74,3 +75,9 @@ class CustomerValueChanged(
     """The value since the customer was won back."""
     relationship: RelationshipLevel
     caused_by: EventId
+
+
+class ProfileErased(
+    ErasureReceipt, type="keyturn.profile.erased.v1", topic=Topic.SEGMENTATION_ERASURES
+):
+    """Segmentation's receipt of an erasure: profile, timeline and segments are gone."""

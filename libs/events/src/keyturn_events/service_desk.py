@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from keyturn_events.erasure import ErasureReceipt
 from keyturn_events.event import CustomerEvent
 from keyturn_events.scalars import (
     BuildingId,
@@ -298,3 +299,9 @@ class SurveyAnswered(
     low: Flag
     """Whether the answer is bad enough that the desk must act on it."""
     act_by: Moment | None = None
+
+
+class CasesErased(
+    ErasureReceipt, type="keyturn.cases.erased.v1", topic=Topic.SERVICE_DESK_ERASURES
+):
+    """The service desk's receipt of an erasure: words are gone, records of homes stay."""

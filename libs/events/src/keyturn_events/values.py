@@ -22,11 +22,22 @@ from keyturn_events.scalars import (
     Flag,
     HouseholdId,
     Line,
+    LinkToken,
     LotId,
+    Moment,
+    OptInId,
     Points,
     Rating,
 )
-from keyturn_events.vocabulary import Gate, Incomes, MaritalStatus, Relationship
+from keyturn_events.vocabulary import (
+    Channel,
+    ErasureTreatment,
+    Gate,
+    Incomes,
+    MaritalStatus,
+    Purpose,
+    Relationship,
+)
 
 AMOUNT_PATTERN: Final = r"^-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?$"
 """An amount as text: below 100 million million, at most four decimals, no exponent."""
@@ -200,3 +211,31 @@ class LotUse(Value):
 
     lot_id: LotId
     points: Points
+
+
+class OptIn(Value):
+    """A consent that waits for the person to confirm it, by the link that is sent to them."""
+
+    opt_in_id: OptInId
+    """One request; it is asked for confirmation once."""
+    channel: Channel
+    """With `purpose`, what the person is to allow."""
+    purpose: Purpose
+    through: Channel
+    """The channel on which the person is asked: SMS to confirm telephone calls."""
+    to: Line
+    """The contact point to which the link belongs, and to which alone it may be sent."""
+    token: LinkToken
+    """Confirms the consent once, until `expires_at`."""
+    expires_at: Moment
+
+
+class ErasureCount(Value):
+    """How many records of one kind an erasure met, and what was done with them."""
+
+    kind: Code
+    """What they are, such as timeline, cases or ledger-entries."""
+    treatment: ErasureTreatment
+    count: Count
+    reason: Code | None = None
+    """Why they were not erased, such as ledger, defect-records or attribution."""

@@ -167,6 +167,28 @@ class RescissionReason(StrEnum):
     OTHER = "other"
 
 
+class QueueOutcome(StrEnum):
+    """What became of a queue number 排号 at a release of homes 推盘."""
+
+    CLAIMED = "claimed"
+    """It got a home."""
+    MISSED = "missed"
+    """None of the homes that it wished for was free at its turn; others were."""
+    SOLD_OUT = "sold-out"
+    """No home of the release was left for it."""
+    PASSED = "passed"
+    """It was given up, or its turn ran out without a wish."""
+
+
+class MortgageStatus(StrEnum):
+    """How far an application for a mortgage 按揭 has come."""
+
+    APPLIED = "applied"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
 class ProductLine(StrEnum):
     """The four product lines onto which Pulte maps its segments."""
 
@@ -399,3 +421,14 @@ class TierReason(StrEnum):
     REVERSAL = "reversal"
     REVIEW = "review"
     MANUAL = "manual"
+
+
+class ErasureTreatment(StrEnum):
+    """What was done with records of a person who asked to be forgotten."""
+
+    ERASED = "erased"
+    """They are gone."""
+    PSEUDONYMISED = "pseudonymised"
+    """They stay under an id that no longer tells who it was; what was personal in them is gone."""
+    KEPT = "kept"
+    """They stay as they are: nothing in them is personal beside that id."""
