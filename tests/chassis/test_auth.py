@@ -413,6 +413,29 @@ def test_a_route_without_a_scope_stops_the_start() -> None:
         assert_every_route_is_guarded(app, SCOPES)
 
 
+def unguarded_app() -> FastAPI:
+    app = FastAPI(redoc_url=None)
+
+    @app.get("/links/{token}")
+    async def followed(token: str) -> str:
+        return token
+
+    return app
+
+
+def test_a_route_without_a_scope_passes_when_its_path_is_declared_public() -> None:
+    assert_every_route_is_guarded(unguarded_app(), SCOPES, {"/links/{token}"})
+
+
+def test_a_public_path_that_demands_a_scope_or_has_no_route_stops_the_start() -> None:
+    guarded = FastAPI(redoc_url=None)
+    guarded.include_router(guarded_router())
+    with pytest.raises(UnguardedRoute, match="/leads is declared public and demands a scope"):
+        assert_every_route_is_guarded(guarded, SCOPES, {"/leads"})
+    with pytest.raises(UnguardedRoute, match=r"no routes for the public paths \['/links'\]"):
+        assert_every_route_is_guarded(unguarded_app(), SCOPES, {"/links/{token}", "/links"})
+
+
 def test_a_mount_without_a_scope_stops_the_start() -> None:
     app = FastAPI(redoc_url=None)
     app.mount("/admin", FastAPI())

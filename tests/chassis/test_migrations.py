@@ -27,6 +27,7 @@ async def test_migrate_applies_what_is_missing_once(database: Database, tally_se
         "chassis_0001",
         "chassis_0002",
         "chassis_0003",
+        "chassis_0004",
         "tally_0001",
     ]
     assert await migrations.migrate(tally_service, database) == []
@@ -36,7 +37,7 @@ async def test_processes_that_migrate_at_once_do_not_disturb_each_other(
     database: Database, tally_service: Any
 ) -> None:
     applied = await asyncio.gather(*(migrations.migrate(tally_service, database) for _ in range(4)))
-    assert sorted(map(len, applied)) == [0, 0, 0, 4]
+    assert sorted(map(len, applied)) == [0, 0, 0, 5]
 
 
 async def test_a_database_behind_the_code_is_not_current(
@@ -44,7 +45,8 @@ async def test_a_database_behind_the_code_is_not_current(
 ) -> None:
     async with database.transaction() as connection:
         with pytest.raises(
-            migrations.SchemaBehind, match="chassis_0001, chassis_0002, chassis_0003, tally_0001"
+            migrations.SchemaBehind,
+            match="chassis_0001, chassis_0002, chassis_0003, chassis_0004, tally_0001",
         ):
             await migrations.assert_current(connection, tally_service)
 

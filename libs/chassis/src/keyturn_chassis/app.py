@@ -10,14 +10,15 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi_offline import FastAPIOffline
 
-from keyturn_chassis import clock_api, dead_letters_api
+from keyturn_chassis import clock_api, dead_letters_api, preconditions
 from keyturn_chassis.asyncapi import asyncapi_router
 from keyturn_chassis.auth import (
     CHASSIS_SCOPES,
     assert_every_route_is_guarded,
     check_tokens_first,
 )
-from keyturn_chassis.commands import KEY_PARAMETER, CommandCaller
+from keyturn_chassis.commands import KEY_PARAMETER, CommandCaller, EditingCaller
+from keyturn_chassis.export_api import export_router
 from keyturn_chassis.garbage import tune_collector
 from keyturn_chassis.health import health_router
 from keyturn_chassis.problems import (
@@ -65,6 +66,7 @@ def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
     app.state.runtime = runtime
 
     app.include_router(service.router)
+    app.include_router(export_router(service))
     app.include_router(dead_letters_api.router)
     app.include_router(clock_api.router)
     app.include_router(asyncapi_router(service))
@@ -76,12 +78,24 @@ def create_app(service: Service, runtime: Runtime | None) -> FastAPI:
     install_problem_handlers(app)
 
     scopes = {**service.scopes, **CHASSIS_SCOPES}
-    assert_every_route_is_guarded(app, scopes)
+    assert_every_route_is_guarded(app, scopes, service.public)
     check_tokens_first(app)
-    document = app.openapi()
-    _add_idempotency_keys(document, app)
-    _complete(document, settings, scopes)
+    _describe_when_asked(app, settings, scopes)
     return app
+
+
+def _describe_when_asked(app: FastAPI, settings: Settings, scopes: Mapping[str, str]) -> None:
+    """Have the OpenAPI document made by whoever asks first: it takes longer than all else here."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = describe()
+            _add_idempotency_keys(document, app)
+            _complete(document, settings, scopes)
+        return describe()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
 
 
 def _add_idempotency_keys(document: dict[str, Any], app: FastAPI) -> None:
@@ -93,7 +107,10 @@ def _add_idempotency_keys(document: dict[str, Any], app: FastAPI) -> None:
         if any(isinstance(call, CommandCaller) for call in calls):
             for method in route.original_route.methods or ():
                 operation = document["paths"][route.path][method.lower()]
-                operation.setdefault("parameters", []).append(KEY_PARAMETER)
+                parameters = operation.setdefault("parameters", [])
+                parameters.append(KEY_PARAMETER)
+                if any(isinstance(call, EditingCaller) for call in calls):
+                    parameters.append(preconditions.PARAMETER)
 
 
 def _complete(document: dict[str, Any], settings: Settings, scopes: Mapping[str, str]) -> None:
@@ -138,6 +155,8 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         statuses |= {422}
     if any(parameter["in"] == "path" for parameter in parameters):
         statuses |= {404}
+    if preconditions.PARAMETER in parameters:
+        statuses |= {412}
     if method != "get":
         statuses |= {409}
     if "requestBody" in operation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -289,9 +289,17 @@ class UnguardedRoute(Exception):
     """A route that anybody could call, or whose scope nobody has declared."""
 
 
-def assert_every_route_is_guarded(app: FastAPI, scopes: Mapping[str, str]) -> None:
-    """Raise `UnguardedRoute` unless each route demands a declared scope or is an open path."""
+def assert_every_route_is_guarded(
+    app: FastAPI, scopes: Mapping[str, str], public: Collection[str] = ()
+) -> None:
+    """Raise `UnguardedRoute` unless each route demands a declared scope or is an open path.
+
+    `public` are the paths that the service declares open; one that demands a scope, or that has
+    no route, was declared by mistake.
+    """
+    undecided = set(public)
     for route in iter_route_contexts(app.routes):
+        undecided.discard(str(route.path))
         if route.path in OPEN_PATHS:
             continue
         demanded = (
@@ -299,10 +307,14 @@ def assert_every_route_is_guarded(app: FastAPI, scopes: Mapping[str, str]) -> No
             if isinstance(route.original_route, APIRoute)
             else set()
         )
-        if not demanded:
+        if demanded and route.path in public:
+            raise UnguardedRoute(f"{route.path} is declared public and demands a scope")
+        if not demanded and route.path not in public:
             raise UnguardedRoute(f"{route.path} ({route.name}) demands no scope")
         if undeclared := demanded - set(scopes):
             raise UnguardedRoute(f"{route.path} demands undeclared scopes {sorted(undeclared)}")
+    if undecided:
+        raise UnguardedRoute(f"there are no routes for the public paths {sorted(undecided)}")
 
 
 def check_tokens_first(app: FastAPI) -> None:

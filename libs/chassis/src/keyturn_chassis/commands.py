@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from os import urandom
 from typing import Annotated, Any, Final, TypeVar
@@ -16,11 +17,12 @@ from prometheus_client import Counter
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyturn_chassis import telemetry
+from keyturn_chassis import preconditions, telemetry
 from keyturn_chassis.auth import BearerToken, Principal
 from keyturn_chassis.group_commit import PendingCommand
 from keyturn_chassis.idempotency import Answer, RequestKey
 from keyturn_chassis.inputs import Decision
+from keyturn_chassis.preconditions import Precondition
 from keyturn_chassis.problems import FieldError, Problem
 from keyturn_chassis.runtime import Runtime
 from keyturn_events import Event
@@ -57,6 +59,7 @@ class Caller:
     request: RequestKey
     remembered: bool
     door: str
+    precondition: Precondition | None = None
 
     async def execute(
         self,
@@ -110,6 +113,7 @@ class Caller:
                 request,
                 self.remembered,
                 telemetry.current_traceparent(),
+                self.precondition,
             )
         )
         _accepted(self.door).inc()
@@ -169,6 +173,36 @@ caller: Final = CommandCaller()
 """Use as `Annotated[Caller, Security(caller, scopes=[…])]`."""
 
 
+class EditingCaller(CommandCaller):
+    """As `CommandCaller`, where two people may edit: the command is decided as If-Match demands.
+
+    The working set has to be a `VersionedWorkingSet`.
+    """
+
+    async def __call__(self, request: Request, needed: SecurityScopes) -> Caller:
+        """The caller of this request, with the versions it may be decided on."""
+        known = await super().__call__(request, needed)
+        precondition = Precondition.read(request.headers.get(preconditions.HEADER))
+        return known if precondition is None else replace(known, precondition=precondition)
+
+
+editor: Final = EditingCaller()
+"""Use as `Annotated[Caller, Security(editor, scopes=[…])]`."""
+
+STRANGER: Final = Principal("stranger", frozenset())
+"""Whoever calls a public route: nobody is known by a token, and nothing is allowed by a scope."""
+
+
+async def stranger(request: Request) -> Caller:
+    """The caller of a public route (`Service.public`); use as `Annotated[Caller, Depends(…)]`.
+
+    There is nobody whose Idempotency-Key it could be: such commands change nothing when repeated.
+    """
+    runtime: Runtime = request.app.state.runtime
+    key = RequestKey(STRANGER.subject, urandom(16).hex(), "")
+    return Caller(STRANGER, runtime, key, remembered=False, door=telemetry.door_of(request.scope))
+
+
 async def _digest(request: Request) -> str:
     """The same for the same request; the body of an endpoint that streams it is not in it."""
     streamed = hasattr(request.scope["endpoint"], "body_limit")
@@ -186,3 +220,13 @@ async def reading(request: Request) -> AsyncIterator[AsyncConnection]:
 
 Reading = Annotated[AsyncConnection, Depends(reading)]
 """A read-only connection; everything read in the request is of the same moment."""
+
+
+async def now(request: Request, connection: Reading) -> datetime:
+    """The business time of what `connection` reads."""
+    runtime: Runtime = request.app.state.runtime
+    return await runtime.clock.now(connection)
+
+
+Now = Annotated[datetime, Depends(now)]
+"""The business time, for what is said of a moment: due, overdue, allowed."""

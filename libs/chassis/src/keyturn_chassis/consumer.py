@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keyturn_chassis import dead_letters, inbox, telemetry
+from keyturn_chassis import dead_letters, erasure, inbox, telemetry
 from keyturn_chassis.clock import wall_now
 from keyturn_chassis.cloudevents import decode, event_type
 from keyturn_chassis.database import is_transient
@@ -32,6 +32,7 @@ from keyturn_chassis.runtime import Runtime
 from keyturn_chassis.settle import settle
 from keyturn_chassis.unit_of_work import UnitOfWork
 from keyturn_events import Topic
+from keyturn_events.intake import CustomerErased
 from keyturn_events.refusal import Refusal, RefusalKind
 
 POLL_MILLISECONDS = 250
@@ -67,6 +68,11 @@ class Delivery:
         """What the inbox notes: source and event id, or topic and position of what has none."""
         return self.source, self.event_id
 
+    @property
+    def erases(self) -> bool:
+        """Whether it asks to forget its subject: it waits behind nothing that is parked."""
+        return self.input is not None and isinstance(self.input.value, CustomerErased)
+
     def parking(self, refusal: Refusal) -> Parking:
         """This record, to be parked."""
         return Parking(self.subject, self.identity, self.record, refusal)
@@ -79,7 +85,8 @@ class Consumer:
         self._runtime = runtime
         self._name = runtime.service.name
         self._reactions = runtime.service.reactions
-        self._events = runtime.service.reactions.events
+        self._events = self._reactions.events
+        self._kept = erasure.kept_types(runtime.service.erasing, self._events)
         self._stopping = asyncio.Event()
         self._latest = -1
         """The number of the partitions with which the last full batch ended."""
@@ -258,16 +265,26 @@ class Consumer:
         async with self._runtime.database.transaction() as connection:
             await dead_letters.hold_off_replays(connection, self._name)
             pending = await self._fresh(connection, deliveries)
+            erased = await erasure.discard_parked(
+                connection, self._name, {d.subject for d in pending if d.erases}, self._kept
+            )
             parked = await dead_letters.parked_subjects(
                 connection, self._name, {delivery.subject for delivery in pending}
             )
             unit = UnitOfWork(self._runtime.service, connection)
-            await unit.load(
-                [d.input for d in pending if d.input is not None and d.subject not in parked]
-            )
-            parkings = []
+            heard = [d for d in pending if d.erases or d.subject not in parked]
+            await unit.load([d.input for d in heard if d.input is not None])
+            for subject, records in erased.items():
+                unit.discarded(subject, records)
+            parkings: list[Parking] = []
+            standing = frozenset(parked)
             for delivery in pending:
-                behind = delivery.subject in parked
+                if delivery.erases:
+                    kept = erasure.without_discarded(parkings, delivery.subject, self._kept)
+                    unit.discarded(delivery.subject, len(parkings) - len(kept))
+                    parkings = kept
+                    parked = {*standing, *(parking.subject for parking in kept)}
+                behind = delivery.subject in parked and not delivery.erases
                 refusal = BEHIND_PARKED if behind else decide(unit, delivery)
                 if refusal is not None:
                     parked.add(delivery.subject)
@@ -278,6 +295,7 @@ class Consumer:
         telemetry.BATCH_SECONDS.labels("kafka").observe(perf_counter() - began)
         telemetry.SKIPPED.labels("duplicate").inc(len(deliveries) - len(pending))
         _measure_effects(pending)
+        erasure.told(erased)
         for parking in parkings:
             telemetry.PARKED_TOTAL.labels(parking.refusal.code).inc()
             _log.warning("parked", code=parking.refusal.code, topic=parking.record.topic)

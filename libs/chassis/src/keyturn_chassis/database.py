@@ -47,6 +47,9 @@ SERVER_LIMITS = {
 """What the server does for us when a process is suspended or its host dies in a transaction: the
 transaction ends, its locks are free, and nobody waits for them longer than this."""
 
+PLANNER = {"jit": "off", "max_parallel_workers_per_gather": "0"}
+"""How the server plans our statements: they are short, and compiling one, or starting workers for
+it, takes longer than the statement."""
 
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 _DOCUMENTS = ("JSON", "JSONB")
@@ -83,7 +86,11 @@ class Database:
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "command_timeout": command_timeout,
-                "server_settings": {"application_name": application_name, **SERVER_LIMITS},
+                "server_settings": {
+                    "application_name": application_name,
+                    **SERVER_LIMITS,
+                    **PLANNER,
+                },
             },
         )
 
@@ -257,9 +264,20 @@ class Loaded(Generic[K, V]):
         self._values = {key: value for key, (_, value) in rows.items()}
         self._changed: dict[K, None] = {}
 
+    def add(self, rows: Mapping[K, tuple[int, V]]) -> None:
+        """Take more rows, loaded in the same transaction; what is there already stays."""
+        for key, (version, value) in rows.items():
+            if key not in self._values:
+                self._versions[key] = version
+                self._values[key] = value
+
     def get(self, key: K) -> V | None:
         """The value as of now, or None when there is none."""
         return self._values.get(key)
+
+    def version(self, key: K) -> int:
+        """The version that the value will have once it is saved; 0 when there is none."""
+        return self._versions.get(key, 0) + (key in self._changed)
 
     def put(self, key: K, value: V) -> None:
         """Set a value; one that equals what is there counts as unchanged."""

@@ -26,8 +26,10 @@ async def driver_of(connection: AsyncConnection) -> asyncpg.Connection[asyncpg.R
         raise RuntimeError("the connection has not been opened")
     driver: asyncpg.Connection[asyncpg.Record] = pooled.connection.driver_connection
     if not driver.is_in_transaction():
-        # SQLAlchemy begins a transaction with its first statement.
-        await connection.exec_driver_sql("SELECT 1")
+        # SQLAlchemy begins a transaction with its first statement, and has no way to begin it
+        # without one; a statement for nothing would cost another round trip.
+        adapted: Any = pooled.connection.dbapi_connection
+        await adapted._start_transaction()  # noqa: SLF001
     return driver
 
 

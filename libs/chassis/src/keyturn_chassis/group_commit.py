@@ -20,6 +20,7 @@ from keyturn_chassis.clock import Clock
 from keyturn_chassis.database import Database
 from keyturn_chassis.idempotency import Answer, RequestKey
 from keyturn_chassis.inputs import Cause, Decision, Input
+from keyturn_chassis.preconditions import Precondition
 from keyturn_chassis.problems import unavailable
 from keyturn_chassis.service import Service
 from keyturn_chassis.settle import settle
@@ -47,6 +48,8 @@ class PendingCommand:
     remembered: bool
     """Whether the answer is stored under the request's key."""
     traceparent: str | None
+    precondition: Precondition | None = None
+    """The versions of its state that it may be decided on."""
     answer: asyncio.Future[Answer] = field(default_factory=asyncio.Future)
 
 
@@ -108,7 +111,7 @@ class GroupCommit:
                     if known is not None:
                         outcomes.append((command, known.answer_to(command.request)))
                         continue
-                    decided = unit.decide(input)
+                    decided = unit.decide(input, command.precondition)
                 except Exception as error:  # noqa: BLE001 - it is this command's alone
                     outcomes.append((command, error))
                     continue

@@ -132,7 +132,7 @@ _REFUSAL_STATUS: Final = {
     RefusalKind.FORBIDDEN: 403,
     RefusalKind.STALE: 412,
 }
-_HEADERS: Final = "/headers/"
+_PARAMETERS: Final = ("/headers/", "/query/")
 _STATUS_SLUGS: Final = {400: "malformed-body", 413: "body-too-large", 415: "unsupported-media-type"}
 
 
@@ -276,9 +276,10 @@ def _field_error(entry: Mapping[str, Any], body: object) -> FieldError:
 
 
 def _refused_field(detail: str, pointer: str) -> FieldError:
-    """What a refusal points at: a place in the body, or a header under `/headers/`."""
-    if pointer.startswith(_HEADERS):
-        return FieldError(detail=detail, parameter=pointer.removeprefix(_HEADERS))
+    """What a refusal points at: a place in the body, or a parameter under one of `_PARAMETERS`."""
+    for place in _PARAMETERS:
+        if pointer.startswith(place):
+            return FieldError(detail=detail, parameter=pointer.removeprefix(place))
     return FieldError(detail=detail, pointer=pointer)
 
 

@@ -47,6 +47,16 @@ def streams_body(*, limit: int) -> Callable[[F], F]:
     return mark
 
 
+def bounds_body(*, limit: int) -> Callable[[F], F]:
+    """Mark an endpoint whose body has at most `limit` bytes, looked into like any other."""
+
+    def mark(endpoint: F) -> F:
+        endpoint.body_bound = limit  # type: ignore[attr-defined]  # functions take attributes
+        return endpoint
+
+    return mark
+
+
 class RequestGuard:
     """Refuses bodies that are too large or not clean, and answers for every uncaught failure."""
 
@@ -122,8 +132,10 @@ class _GuardedBody:
 
     def _begin(self) -> int:
         """The limit that holds here: only after routing is it known which endpoint this is."""
-        own = getattr(self._scope.get("endpoint"), "body_limit", None)
-        limit: int = self._default_limit if own is None else own
+        endpoint = self._scope.get("endpoint")
+        own = getattr(endpoint, "body_limit", None)
+        bound: int = getattr(endpoint, "body_bound", self._default_limit)
+        limit: int = min(bound, self._default_limit) if own is None else own
         for name, value in self._scope["headers"]:
             if name == b"content-length":
                 if value.isdigit() and int(value) > limit:

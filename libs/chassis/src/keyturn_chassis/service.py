@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,8 @@ from fastapi import APIRouter
 from sqlalchemy import MetaData, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from keyturn_chassis.erasure import Erasing
+from keyturn_chassis.holdings import Holdings
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.reactions import Reactions
 from keyturn_chassis.settings import Settings
@@ -45,6 +47,14 @@ class WorkingSet(Protocol):
 
     def deadlines(self) -> Mapping[str, Sequence[Deadline]]:
         """For each changed owner of timers, all the timers that it should have now."""
+        ...
+
+
+class VersionedWorkingSet(WorkingSet, Protocol):
+    """A working set that knows which version of a state a command is about."""
+
+    def version_for(self, input: Input[Any], /) -> int:
+        """The version that a read would show after this batch so far; 0 for what is not there."""
         ...
 
 
@@ -90,5 +100,16 @@ class Service:
     derived: Sequence[Table] = ()
     """The tables that follow from events alone. Where there are any, nothing but events decides on
     them, and the command `rebuild` fills them anew from the first event."""
+    outgoing: Callable[[Any, Any, Sequence[Event]], Sequence[Event]] | None = None
+    """The events of a decision as they leave, given the working set before it, the state that it
+    handed back, and its events: the one place where all events of a type get what all must carry.
+    """
+    erasing: Erasing | None = None
+    """How it forgets a person, and what its receipt is; None for who hears of no erasure."""
+    holdings: Holdings | None = None
+    """Which tables hold something on a person; the route for access exports comes from it."""
     scopes: Mapping[str, str] = field(default_factory=dict)
     """What each OAuth 2 scope allows, for the API's own description."""
+    public: frozenset[str] = frozenset()
+    """The paths that anybody may call, each as its route has it; every other one demands a scope.
+    What such a route does is decided by what the request itself proves, such as a signed link."""

@@ -75,6 +75,9 @@ SKIPPED: Final = Counter(
 )
 PARKED_TOTAL: Final = Counter("keyturn_parked", "Inputs parked, by reason.", ["code"])
 # Not `keyturn_parked`: the client library reserves a counter's name without its `_total`.
+PARKED_ERASED: Final = Counter(
+    "keyturn_parked_erased", "Parked records discarded because their subject was erased."
+)
 PARKED: Final = Gauge("keyturn_parked_waiting", "Inputs that are parked now.")
 TIMER_LATENESS: Final = Histogram(
     "keyturn_timer_lateness_seconds",
