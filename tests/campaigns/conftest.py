@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from campaigns.service import CampaignsSettings, channels_of, service
+from campaigns.service import CampaignsSettings, channels_of, links_of, service
 from campaigns.tasks.sender import Shift
 from keyturn_chassis.testing import Harness
 from keyturn_events import Event, Message
@@ -68,7 +68,7 @@ class Desk:
         """A sender's work; a new one each time, as after a restart."""
         settings = self.harness.runtime.settings
         assert isinstance(settings, CampaignsSettings)
-        return Shift(self.harness.runtime, channels_of(settings))
+        return Shift(self.harness.runtime, channels_of(settings), links_of(settings))
 
     async def send_all(self) -> None:
         """Send until nothing is due."""

@@ -281,7 +281,7 @@ async def test_every_route_asks_for_a_scope_of_its_own(api: Api) -> None:
             )
             assert (nobody.status_code, without.status_code) == (401, 403), (method, url)
             checked += 1
-    assert checked == 21
+    assert checked == 22
 
 
 async def test_every_example_of_a_body_works_when_it_is_pasted(api: Api) -> None:

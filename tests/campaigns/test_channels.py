@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -84,6 +85,19 @@ async def test_an_email_arrives_as_it_was_written(smtp: SmtpChannel, mailbox: Ma
     assert mail.get_content() == MESSAGE.body.replace("\n", "\r\n")
 
 
+async def test_an_email_that_is_subscribed_to_ends_with_one_click(
+    smtp: SmtpChannel, mailbox: Mailbox
+) -> None:
+    token = "MzUcixComs4HLfC_8MB-32tt6IA-gUdaaacCigN40lUB"
+    url = f"https://preferences.keyturn.example/of/riverside/unsubscribe/{token}.email.marketing"
+    await smtp.deliver(replace(MESSAGE, unsubscribe_url=url))
+    await smtp.deliver(MESSAGE)
+    with_click, without = mailbox.taken
+    assert with_click["List-Unsubscribe"] == f"<{url}>"
+    assert with_click["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert "List-Unsubscribe" not in without
+
+
 async def test_a_repeat_carries_the_same_message_id(smtp: SmtpChannel, mailbox: Mailbox) -> None:
     await smtp.deliver(MESSAGE)
     await smtp.deliver(MESSAGE)
@@ -156,6 +170,7 @@ async def test_a_file_takes_each_message_once_whoever_brings_it(tmp_path: Path) 
         "language": "zh",
         "subject": MESSAGE.subject,
         "body": MESSAGE.body,
+        "unsubscribe_url": None,
     }
     assert path.stat().st_mode & 0o077 == 0
 

@@ -131,6 +131,15 @@ def test_a_message_with_nothing_against_it_goes_through_the_first_channel() -> N
     assert judged(MARKETING, who) == Go(Channel.EMAIL, "ann@example.com")
 
 
+def test_nothing_is_sent_for_a_lead_that_was_withdrawn() -> None:
+    stops = {stop_key("keyturn.lead.withdrawn.v1", "lead-1"): MORNING}
+    who = person(consents=granted(Purpose.MARKETING), stops=stops)
+    skipped = judged(MARKETING, who, occurrence="lead-1")
+    assert isinstance(skipped, Skip)
+    assert skipped.reason is SkipReason.STOPPED
+    assert isinstance(judged(MARKETING, who, occurrence="lead-2"), Go)
+
+
 def test_without_an_address_the_next_channel_has_its_turn() -> None:
     who = standing(
         "ann",

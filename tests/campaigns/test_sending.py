@@ -10,7 +10,9 @@ from sqlalchemy import text
 
 from campaigns.channels.file import FileChannel
 from campaigns.channels.port import ChannelPort, Outcome, Outgoing, Refused, Taken, Unknown
+from campaigns.domain.links import Links
 from campaigns.domain.sending import MOST_ATTEMPTS
+from campaigns.service import links_of
 from campaigns.tasks.sender import Shift
 from keyturn_events import Message, Money
 from keyturn_events.campaigns import MessageFailed, MessageHeld, MessageSent, MessageSkipped
@@ -121,7 +123,8 @@ class Stub:
 
 
 def shift(desk: Any, **channels: ChannelPort) -> Shift:
-    return Shift(desk.harness.runtime, {Channel(name): way for name, way in channels.items()})
+    ways = {Channel(name): way for name, way in channels.items()}
+    return Shift(desk.harness.runtime, ways, Links("https://prefer.example"))
 
 
 async def reasons(desk: Any, customer: str = "ann") -> list[list[str]]:
@@ -501,7 +504,7 @@ async def test_the_sender_finishes_what_it_has_in_hand_when_it_is_stopped(
 
     await desk.harness.receive(said(contact()), said(lead()))
     running = asyncio.create_task(
-        Sender(lambda _: {Channel.EMAIL: Slow()}).run(desk.harness.runtime)
+        Sender(lambda _: {Channel.EMAIL: Slow()}, links_of).run(desk.harness.runtime)
     )
     await asyncio.wait_for(begun.wait(), 5)
     running.cancel()

@@ -17,6 +17,7 @@ from keyturn_events.intake import (
     CustomersMerged,
     CustomersUnmerged,
     CustomerUpdated,
+    CustomerWithdrawn,
     LeadCaptured,
 )
 from keyturn_events.segmentation import CustomerDormant, CustomerReactivated, CustomerSegmented
@@ -67,8 +68,9 @@ async def test_every_event_reacted_to_is_consumed_from_its_golden_example(
     harness: Harness, golden: Callable[[type[Event]], Message[Any]]
 ) -> None:
     messages = [golden(event_type) for event_type, _ in reactions.events.values()]
-    erasure = [m for m in messages if isinstance(m.event, CustomerErased)]
-    others = [m for m in messages if not isinstance(m.event, CustomerErased)]
+    forgetting = (CustomerErased, CustomerWithdrawn)
+    erasure = [m for m in messages if isinstance(m.event, forgetting)]
+    others = [m for m in messages if not isinstance(m.event, forgetting)]
     await harness.receive(*others)
     assert await harness.rows("SELECT code, detail FROM dead_letters") == []
     rows = await harness.rows("SELECT event_id FROM timeline")

@@ -281,7 +281,8 @@ async def test_an_erased_persons_words_are_gone_and_no_new_ones_are_taken(
     problem = await open_desk.post("/complaints", COMPLAINT, expect=409)
     assert problem["type"].endswith("/customer-erased")
     export = await open_desk.get("/customers/ann/export")
-    assert (export["erased"], len(export["complaints"])) == (True, 1)
+    (held,) = export["held"]["customers"]
+    assert (held["document"]["erased"], len(export["held"]["cases"])) == (True, 1)
 
 
 async def test_a_new_calendar_version_binds_new_cases_and_leaves_old_ones_alone(

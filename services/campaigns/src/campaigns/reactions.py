@@ -19,11 +19,13 @@ reactions.on(intake.CustomerRegistered, intake.CustomerUpdated)(journey.customer
 reactions.on(intake.CustomersMerged)(journey.customers_merged)
 reactions.on(intake.CustomersUnmerged)(journey.customers_unmerged)
 reactions.on(intake.CustomerErased)(journey.customer_erased)
+reactions.on(intake.CustomerWithdrawn)(journey.customer_withdrawn)
 reactions.on(intake.ContactChanged)(journey.contact_changed)
 reactions.on(intake.ContactErased)(journey.contact_erased)
 reactions.on(intake.ConsentChanged)(journey.consent_changed)
 
 reactions.on(intake.LeadCaptured)(journey.lead_captured)
+reactions.on(intake.LeadWithdrawn)(journey.lead_withdrawn)
 reactions.on(
     intake.LeadAdvanced,
     intake.LeadStalled,

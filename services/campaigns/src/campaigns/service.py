@@ -13,9 +13,12 @@ from campaigns.channels.file import FileChannel
 from campaigns.channels.port import ChannelPort
 from campaigns.channels.smtp import SmtpChannel, SmtpServer
 from campaigns.channels.webhook import Receiver, WebhookChannel, secret_of
+from campaigns.domain.links import Links
 from campaigns.reactions import reactions
 from campaigns.store import CampaignsStore
+from campaigns.store.holdings import HOLDINGS
 from campaigns.tasks.sender import Sender
+from keyturn_chassis.erasure import Erasing
 from keyturn_chassis.service import Service
 from keyturn_chassis.settings import Settings
 from keyturn_events.campaigns import (
@@ -23,6 +26,7 @@ from keyturn_events.campaigns import (
     MessageFailed,
     MessageHeld,
     MessageSent,
+    MessagesErased,
     MessageSkipped,
     PointsEarned,
     PointsExpired,
@@ -34,6 +38,12 @@ from keyturn_events.campaigns import (
     ReferralRefused,
     ReferralRewarded,
     TierChanged,
+)
+from keyturn_events.intake import (
+    CustomersMerged,
+    CustomersUnmerged,
+    LeadCaptured,
+    PurchaseEvent,
 )
 from keyturn_events.vocabulary import Channel
 
@@ -63,10 +73,20 @@ class CampaignsSettings(Settings):
     smtp_start_tls: bool | None = None
     """Whether TLS is asked for; takes it where the server offers it when not set."""
 
+    preference_url: HttpUrl = HttpUrl("http://127.0.0.1:8001")
+    """Where links to people lead: intake's routes for links, as people reach them."""
+
     webhook_url: HttpUrl | None = None
     """Where the `webhook` adapter posts: the gateway that sends SMS, WeChat messages and so on."""
     webhook_secret: SecretStr | None = None
     """Shared with the gateway: `whsec_` and base64, as Standard Webhooks writes it."""
+
+    @model_validator(mode="after")
+    def _links_lead_somewhere(self) -> Self:
+        url = self.preference_url
+        if url.scheme != "https" and (url.host != "127.0.0.1" or self.environment != "local"):
+            raise ValueError("KEYTURN_PREFERENCE_URL should be https: its links are keys")
+        return self
 
     @model_validator(mode="after")
     def _webhook_complete(self) -> Self:
@@ -118,6 +138,11 @@ def channels_of(settings: CampaignsSettings) -> Mapping[Channel, ChannelPort]:
     }
 
 
+def links_of(settings: CampaignsSettings) -> Links:
+    """Where the links of messages lead."""
+    return Links(str(settings.preference_url).rstrip("/"))
+
+
 service = Service(
     name="campaigns",
     title="Keyturn campaigns",
@@ -142,10 +167,18 @@ service = Service(
         PointsExpired,
         PointsReversed,
         TierChanged,
+        MessagesErased,
     ),
     migrations=Path(__file__).parent / "migrations",
-    tasks=(Sender(channels_of),),
+    tasks=(Sender(channels_of, links_of),),
+    erasing=Erasing(
+        receipt=MessagesErased,
+        # Somebody else may be rewarded for them, or be one person with who is to be forgotten.
+        keeps=(LeadCaptured, PurchaseEvent, CustomersMerged, CustomersUnmerged),
+    ),
+    holdings=HOLDINGS,
     scopes={
+        "customers:export": "See everything that is held on one person",
         "campaigns:read": "See campaigns, templates and the sending policy",
         "campaigns:write": "Change campaigns, templates and the sending policy",
         "messages:read": "See what a customer was sent, or not, and why",

@@ -25,8 +25,11 @@ Moved = tuple[Dossier, list[Event]]
     intake.LeadAssigned,
     intake.LeadAdvanced,
     intake.LeadStalled,
+    intake.LeadResponseOverdue,
+    intake.LeadReleased,
     intake.LeadLost,
     intake.LeadRevived,
+    intake.LeadWithdrawn,
     intake.HomeReserved,
     intake.HomeSubscribed,
     intake.PurchaseSigned,
@@ -87,6 +90,12 @@ def unmerge(dossier: Dossier, event: intake.CustomersUnmerged, cause: Cause) -> 
 def forget(dossier: Dossier, event: intake.CustomerErased, cause: Cause) -> Moved:
     """Profile, timeline and segments go."""
     return movement.forget(dossier, event, cause)
+
+
+@reactions.on(intake.CustomerWithdrawn)
+def withdraw(dossier: Dossier, event: intake.CustomerWithdrawn, cause: Cause) -> Moved:
+    """There is no such person: profile, timeline and segments go."""
+    return movement.withdraw(dossier, event, cause)
 
 
 @reactions.on_timer(movement.BIRTHDAY)

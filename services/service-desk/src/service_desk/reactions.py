@@ -12,11 +12,12 @@ from keyturn_events.intake import (
     CustomerErased,
     CustomersMerged,
     CustomersUnmerged,
+    CustomerWithdrawn,
     PurchaseRescinded,
     PurchaseSigned,
 )
 from keyturn_events.segmentation import CustomerSegmented
-from service_desk.domain import cases, communities, customers, handling, handovers, satisfaction
+from service_desk.domain import cases, communities, customers, erasure, handovers
 from service_desk.domain.cases import Circumstances
 from service_desk.domain.files import CaseFile, HomeFile, PersonFile
 from service_desk.store.needs import CASE_DEADLINE
@@ -87,30 +88,18 @@ def forget_customer(
 ) -> tuple[PersonFile, list[Event]]:
     """A person asked to be forgotten: their words go, the records of homes stay.
 
-    It is told of every id that the person has, and takes what is kept under that id: what goes
-    does not depend on when a merge is heard of.
+    It is told of every id that the person has, and answered with a receipt each time.
     """
-    customer_id = event.customer_id
-    erased = customers.erased(file.family.of(customer_id))
-    owner_id = file.family.survivor(customer_id).customer_id
-    events: list[Event] = []
-    plans = []
-    for handover in file.handovers:
-        plan, said = handovers.erase(handover, owner_id)
-        plans.append(plan)
-        events += said
-    complaints = []
-    for case, calendar in file.cases:
-        left, said = handling.forget(case, Circumstances(calendar, owner_id, cause.at))
-        complaints.append((left, calendar))
-        events += said
-    forgotten = PersonFile(
-        family=file.family.with_(erased),
-        handovers=tuple(plans),
-        cases=tuple(complaints),
-        responses=tuple(satisfaction.forget(response) for response in file.responses),
-    )
-    return forgotten, events
+    forgotten, events = erasure.forget(file, event.customer_id, cause)
+    return forgotten, [*events, erasure.receipt(file, event)]
+
+
+@reactions.on(CustomerWithdrawn)
+def forget_withdrawn_customer(
+    file: PersonFile, event: CustomerWithdrawn, cause: Cause
+) -> tuple[PersonFile, list[Event]]:
+    """There is no such person: as on an erasure, but nobody waits for a receipt."""
+    return erasure.forget(file, event.customer_id, cause)
 
 
 @reactions.on(CustomerSegmented)

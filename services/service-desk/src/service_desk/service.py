@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from keyturn_chassis.erasure import Erasing
 from keyturn_chassis.service import Service
+from keyturn_events.intake import CustomersMerged, CustomersUnmerged, PurchaseEvent
 from keyturn_events.service_desk import (
+    CasesErased,
     ComplaintAcknowledged,
     ComplaintClosed,
     ComplaintEscalated,
@@ -27,6 +30,7 @@ from keyturn_events.service_desk import (
 from service_desk.api import SCOPES, router
 from service_desk.reactions import reactions
 from service_desk.store import DeskStore
+from service_desk.store.holdings import HOLDINGS
 
 service = Service(
     name="service-desk",
@@ -53,7 +57,10 @@ service = Service(
         CrisisDeclared,
         CrisisLifted,
         SurveyAnswered,
+        CasesErased,
     ),
     migrations=Path(__file__).parent / "migrations",
+    erasing=Erasing(receipt=CasesErased, keeps=(PurchaseEvent, CustomersMerged, CustomersUnmerged)),
+    holdings=HOLDINGS,
     scopes=SCOPES,
 )

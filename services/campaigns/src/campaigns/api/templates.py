@@ -55,8 +55,9 @@ class ContentBody(BaseModel):
 class TemplateChange(BaseModel):
     """A template as it is to be, in both languages.
 
-    It may show `name`, `referral_code` and the fields of the campaign's event, such as
-    `event.home_id`; it may use conditions and simple filters.
+    It may show `name`, `referral_code`, the fields of the campaign's event, such as
+    `event.home_id`, and `links.preferences`, `links.unsubscribe` and `links.confirm`, where there
+    are such; it may use conditions and simple filters.
     """
 
     model_config = ConfigDict(

@@ -79,4 +79,5 @@ def _line(message: Outgoing) -> dict[str, str | None]:
         "language": message.language,
         "subject": message.subject,
         "body": message.body,
+        "unsubscribe_url": message.unsubscribe_url,
     }

@@ -20,6 +20,8 @@ class Outgoing:
     language: str
     subject: str
     body: str
+    unsubscribe_url: str | None = None
+    """Where one click ends messages of this kind; None where there is nothing to end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""E-mail by SMTP.
+"""E-mail by SMTP, with one-click unsubscription (RFC 8058) where there is something to end.
+
+Mail programs offer the click only when the mail is signed (DKIM) with these headers covered: the
+server that the mail is handed to has to do that.
 
 The Message-ID follows from the message's id, so that a mail system can recognise a repeat; but
 none has to, so an attempt of unknown outcome counts as not repeatable.
@@ -101,6 +104,9 @@ class SmtpChannel:
         mail["Message-ID"] = f"<{message.message_id}@{domain}>"
         mail.set_content(message.body)
         mail["Content-Language"] = message.language
+        if message.unsubscribe_url is not None:
+            mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         return mail
 
 

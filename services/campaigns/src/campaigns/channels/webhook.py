@@ -98,5 +98,6 @@ def _content(message: Outgoing) -> dict[str, object]:
             "language": message.language,
             "subject": message.subject,
             "body": message.body,
+            "unsubscribe_url": message.unsubscribe_url,
         },
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from keyturn_events import Event
+from keyturn_events.intake import ContactChanged
+from keyturn_events.values import OptIn
 from keyturn_events.vocabulary import Channel, Purpose
 
 Scalar: TypeAlias = str | int | float | bool
@@ -75,6 +77,11 @@ class Campaign:
     """Types of events about the same occurrence after which nothing more is sent."""
     active: bool = True
 
+    @property
+    def confirms(self) -> bool:
+        """Whether it asks to confirm consents, each request for one being an occurrence."""
+        return self.trigger.event == ContactChanged.type
+
     def step(self, code: str) -> Step | None:
         """The step of this code, if the campaign still has one."""
         return next((step for step in self.steps if step.code == code), None)
@@ -129,6 +136,40 @@ def entries(
         if _may_enter(campaign, occurrence, at, before):
             found.append(Entry(campaign, occurrence, at, facts_of(event), event_id))
     return found
+
+
+def confirmations(
+    campaigns: Iterable[Campaign],
+    event: ContactChanged,
+    *,
+    event_id: str,
+    at: datetime,
+    entered: Sequence[Entered],
+) -> list[Entry]:
+    """The campaigns that ask the customer to confirm what waits for it, each request once.
+
+    Token and contact point are not among the facts: they are looked up when the message goes out.
+    """
+    return [
+        Entry(
+            replace(campaign, steps=tuple(_through(step, opt_in) for step in campaign.steps)),
+            opt_in.opt_in_id,
+            at,
+            {"channel": opt_in.channel, "purpose": opt_in.purpose},
+            event_id,
+        )
+        for campaign in campaigns
+        if campaign.active and campaign.confirms
+        for opt_in in event.opt_ins
+        if not any(
+            known.campaign == campaign.code and known.occurrence == opt_in.opt_in_id
+            for known in entered
+        )
+    ]
+
+
+def _through(step: Step, opt_in: OptIn) -> Step:
+    return replace(step, channels=(opt_in.through,))
 
 
 def facts_of(event: Event) -> Mapping[str, Scalar]:

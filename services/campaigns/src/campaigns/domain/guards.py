@@ -23,6 +23,7 @@ from campaigns.domain.people import stop_key
 from campaigns.domain.policy import Policy
 from campaigns.domain.quiet_hours import first_allowed, zone_named
 from campaigns.domain.standing import Standing
+from keyturn_events.intake import LeadWithdrawn
 from keyturn_events.vocabulary import Channel, ConsentStatus, HoldReason, Purpose, SkipReason
 
 CHANNEL_RETRY: Final = timedelta(hours=1)
@@ -91,8 +92,8 @@ def judge(
         return Skip(never, channels[0])
     objections: list[Objection] = []
     for channel in channels:
-        reason = _objection(campaign, person, channel, available, at)
-        to = _point(person, channel)
+        to = point_of(campaign, person, channel, occurrence)
+        reason = _objection(campaign, person, channel, to=to, available=available, at=at)
         if reason is None and to is not None:
             held = _wait(campaign, person, policy, message_id, at)
             if held is None:
@@ -130,17 +131,29 @@ def _never(
 ) -> SkipReason | None:
     if person.erased:
         return SkipReason.ERASED
-    if any(person.stopped(stop_key(event, occurrence)) for event in campaign.stop_on):
+    stops = (*campaign.stop_on, LeadWithdrawn.type)
+    if any(person.stopped(stop_key(event, occurrence)) for event in stops):
         return SkipReason.STOPPED
     if at >= due_at + timedelta(days=step.valid_days):
         return SkipReason.EXPIRED
+    if campaign.confirms:
+        return _no_longer_asked(person, occurrence, at)
     return None
+
+
+def _no_longer_asked(person: Standing, occurrence: str, at: datetime) -> SkipReason | None:
+    opt_in = None if person.contact is None else person.contact.opt_in(occurrence)
+    if opt_in is None:
+        return SkipReason.STOPPED
+    return SkipReason.EXPIRED if at >= opt_in.expires_at else None
 
 
 def _objection(
     campaign: Campaign,
     person: Standing,
     channel: Channel,
+    *,
+    to: str | None,
     available: frozenset[Channel],
     at: datetime,
 ) -> SkipReason | HoldReason | None:
@@ -148,15 +161,20 @@ def _objection(
         return SkipReason.NO_CONSENT
     if person.suppressed(channel):
         return SkipReason.SUPPRESSED
-    if _point(person, channel) is None:
+    if to is None:
         return SkipReason.NO_CONTACT_POINT
     if channel not in available:
         return HoldReason.CHANNEL_UNAVAILABLE
     return None
 
 
-def _point(person: Standing, channel: Channel) -> str | None:
-    return None if person.contact is None else person.contact.point(channel)
+def point_of(campaign: Campaign, person: Standing, channel: Channel, occurrence: str) -> str | None:
+    """Where a message goes: the preferred contact point, or the one that is to be confirmed."""
+    contact = person.contact
+    if contact is None or not campaign.confirms:
+        return None if contact is None else contact.point(channel)
+    opt_in = contact.opt_in(occurrence)
+    return opt_in.to if opt_in is not None and opt_in.through is channel else None
 
 
 @dataclass(frozen=True, slots=True)

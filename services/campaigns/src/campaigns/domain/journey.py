@@ -6,19 +6,26 @@ events that follow. The facts may come in any order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from campaigns.domain import membership, people
-from campaigns.domain.campaign import ONLY_OCCURRENCE, Reentry, entries
+from campaigns.domain import erasure, membership, people
+from campaigns.domain.campaign import ONLY_OCCURRENCE, Entry, Reentry, confirmations, entries
 from campaigns.domain.customer_file import CustomerFile, root_of
 from campaigns.domain.identity import derive
 from campaigns.domain.occasion import Occasion
-from campaigns.domain.people import Consent, Contact, Open
+from campaigns.domain.people import Consent, Contact, Open, OptIn
 from campaigns.domain.programme import PROGRAMME
-from campaigns.domain.referral import Capture, Referral, referral_id, with_capture
+from campaigns.domain.referral import (
+    Capture,
+    Referral,
+    referral_id,
+    with_capture,
+    without_capture,
+)
 from campaigns.domain.referral_codes import normalised
 from campaigns.domain.referral_settlement import invite, settle
-from campaigns.domain.sending import contact_told, plan, released
+from campaigns.domain.sending import Send, contact_told, plan, released
 from keyturn_events import CustomerEvent, Event, intake, service_desk
 from keyturn_events.vocabulary import PointsReason
 
@@ -38,7 +45,7 @@ def customer_facts(file: CustomerFile, event: intake.CustomerFacts, cause: Occas
 
 
 def contact_changed(file: CustomerFile, event: intake.ContactChanged, cause: Occasion) -> Heard:
-    """A copy of the preferred contact points."""
+    """A copy of the preferred contact points; whoever is to confirm a consent is asked to."""
     contact = Contact(
         name=event.name,
         phone=event.phones[0] if event.phones else None,
@@ -47,9 +54,17 @@ def contact_changed(file: CustomerFile, event: intake.ContactChanged, cause: Occ
         address=event.address,
         language=event.language,
         time_zone=event.time_zone,
+        preference_token=event.preference_token,
+        opt_ins=tuple(OptIn(**one.model_dump()) for one in event.opt_ins),
     )
     person = people.with_contact(file.record(event.customer_id), contact, cause.at)
-    return _reachable(file.with_person(person), cause), []
+    file = _reachable(file.with_person(person), cause)
+    if person.contact != contact:
+        return file, []
+    asked = confirmations(
+        file.campaigns, event, event_id=cause.id, at=cause.at, entered=file.entered
+    )
+    return file.with_sends(*_planned(file, asked, cause)), []
 
 
 def contact_erased(file: CustomerFile, event: intake.ContactErased, cause: Occasion) -> Heard:
@@ -62,9 +77,20 @@ def customer_erased(file: CustomerFile, event: intake.CustomerErased, cause: Occ
     """Nothing personal stays with this id; ledger and referrals stay, under ids.
 
     It is told of every id that the person has: what goes does not depend on when a merge is heard
-    of. Until the last is told, nobody writes to the person any more.
+    of. Until the last is told, nobody writes to the person any more. The receipt counts what was
+    there.
     """
-    file = file.with_person(people.erased(file.record(event.customer_id), cause.at))
+    receipt = erasure.receipt(file, event)
+    file = erasure.forgotten(file, event.customer_id, cause.at)
+    file, events = settle(_reachable(file, cause), cause)
+    return file, [*events, receipt]
+
+
+def customer_withdrawn(
+    file: CustomerFile, event: intake.CustomerWithdrawn, cause: Occasion
+) -> Heard:
+    """There is no such person: as on an erasure, but nobody waits for a receipt."""
+    file = erasure.forgotten(file, event.customer_id, cause.at)
     return settle(_reachable(file, cause), cause)
 
 
@@ -104,6 +130,16 @@ def lead_captured(file: CustomerFile, event: intake.LeadCaptured, cause: Occasio
         capture = Capture(event.captured_at, event.joined)
         file = file.with_referral(with_capture(referral, event.lead_id, capture))
     return follow(file, event, cause)
+
+
+def lead_withdrawn(file: CustomerFile, event: intake.LeadWithdrawn, cause: Occasion) -> Heard:
+    """The lead was recorded by mistake: nothing is sent for it, and no referral rests on it."""
+    for referral in file.referrals.values():
+        if event.lead_id in referral.captures:
+            file = file.with_referral(without_capture(referral, event.lead_id))
+    stop = people.stop_key(event.type, event.lead_id)
+    person = people.with_stop(file.record(file.customer_id), stop, cause.at)
+    return follow(file.with_person(person), event, cause)
 
 
 def purchase_signed(file: CustomerFile, event: intake.PurchaseSigned, cause: Occasion) -> Heard:
@@ -197,12 +233,18 @@ def follow(file: CustomerFile, event: CustomerEvent, cause: Occasion) -> Heard:
     """What follows from any event: campaigns stopped, referrals settled, campaigns entered."""
     file, events = settle(_stopped(file, event, cause), cause)
     found = entries(file.campaigns, event, event_id=cause.id, at=cause.at, entered=file.entered)
-    planned = [
+    planned = _planned(file, found, cause)
+    if file.record(event.customer_id).erased_at is not None:
+        planned = [replace(send, facts={}) for send in planned]
+    return file.with_sends(*planned), events
+
+
+def _planned(file: CustomerFile, found: Sequence[Entry], cause: Occasion) -> list[Send]:
+    return [
         send
         for entry in found
         for send in plan(entry, file.customer.customer_id, cause.traceparent)
     ]
-    return file.with_sends(*planned), events
 
 
 def _regrouped(before: CustomerFile, after: CustomerFile, cause: Occasion) -> Heard:

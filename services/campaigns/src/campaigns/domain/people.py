@@ -17,6 +17,19 @@ from keyturn_events.vocabulary import Channel, ConsentStatus, Purpose
 
 
 @dataclass(frozen=True, slots=True)
+class OptIn:
+    """A consent that waits for the person to confirm it at `to`, and nowhere else."""
+
+    opt_in_id: str
+    channel: Channel
+    purpose: Purpose
+    through: Channel
+    to: str
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """How a person is named and reached: a copy of what intake knows."""
 
@@ -27,6 +40,13 @@ class Contact:
     address: str | None = None
     language: str | None = None
     time_zone: str | None = None
+    preference_token: str | None = None
+    """What makes links to the person's preferences."""
+    opt_ins: tuple[OptIn, ...] = ()
+
+    def opt_in(self, opt_in_id: str) -> OptIn | None:
+        """What waits to be confirmed under this id, if it still does."""
+        return next((one for one in self.opt_ins if one.opt_in_id == opt_in_id), None)
 
     def point(self, channel: Channel) -> str | None:
         """Where the person is reached through `channel`; None when that is not known."""
@@ -252,7 +272,12 @@ def with_counted(
 
 
 def with_suppression(person: Person, channel: Channel, reason: str | None) -> Person:
-    """Let nothing more through `channel` for `reason`, or with None let it through again."""
+    """Let nothing more through `channel` for `reason`, or with None let it through again.
+
+    Of who is to be forgotten no reason is kept: nothing goes to them through any channel.
+    """
+    if person.erased_at is not None:
+        return person
     rest = {key: value for key, value in person.suppressed.items() if key != channel}
     return replace(person, suppressed=rest if reason is None else {**rest, channel: reason})
 

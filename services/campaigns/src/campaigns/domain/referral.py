@@ -102,6 +102,14 @@ def with_capture(referral: Referral, lead_id: str, capture: Capture) -> Referral
     return replace(referral, captures={**referral.captures, lead_id: capture})
 
 
+def without_capture(referral: Referral, lead_id: str) -> Referral:
+    """Forget that a lead came with the code; without any, nothing has been said of the referral."""
+    rest = {key: capture for key, capture in referral.captures.items() if key != lead_id}
+    if rest:
+        return replace(referral, captures=rest)
+    return replace(referral, captures={}, state=ReferralState.NEW, refusal=None)
+
+
 def desired(
     referral: Referral,
     referred: Standing,

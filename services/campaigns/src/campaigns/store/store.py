@@ -39,6 +39,7 @@ from keyturn_chassis.database import Loaded, insert_rows, save_versioned
 from keyturn_chassis.driver import driver_of
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.wakeup import notify
+from keyturn_events.intake import CustomerErased
 
 V = TypeVar("V")
 
@@ -77,10 +78,11 @@ class CampaignsStore:
         messages = {message for value in values for message in messages_in(value)}
         customers = {customer for value in values for customer in customers_in(value)}
         codes = {code for value in values for code in codes_in(value)}
+        erased = {value.customer_id for value in values if isinstance(value, CustomerErased)}
         if messages:
             found = await _for_messages(connection, messages)
         elif customers:
-            found = await _for_customers(connection, customers, codes)
+            found = await _for_customers(connection, customers, codes, erased)
         else:
             found = _Found()
         return CampaignsWorkingSet(
@@ -154,7 +156,10 @@ async def _for_messages(connection: AsyncConnection, messages: Collection[str]) 
 
 
 async def _for_customers(
-    connection: AsyncConnection, customers: Collection[str], codes: Collection[str]
+    connection: AsyncConnection,
+    customers: Collection[str],
+    codes: Collection[str],
+    erased: Collection[str],
 ) -> _Found:
     """What everything else looks at: the customers, and those whom their referrals concern."""
     people = await _people(connection, customers)
@@ -175,7 +180,7 @@ async def _for_customers(
         ids |= people.keys()
     return _Found(
         people,
-        await _parked(connection, ids),
+        await _parked(connection, ids) | await _all_sends(connection, erased),
         referrals,
         await _members(connection, ids),
         owners,
@@ -295,6 +300,20 @@ async def _parked(
         "SELECT message_id, version, document FROM sends"
         " WHERE customer_id = ANY($1::text[])"
         " AND state = 'waiting' AND due_at IS NULL",
+        customers,
+    )
+    return _decoded(rows)
+
+
+async def _all_sends(
+    connection: AsyncConnection, customers: Collection[str]
+) -> dict[str, tuple[int, Send]]:
+    """Every message to these customers, who are to be forgotten."""
+    if not customers:
+        return {}
+    rows = await _of_customers(
+        connection,
+        "SELECT message_id, version, document FROM sends WHERE customer_id = ANY($1::text[])",
         customers,
     )
     return _decoded(rows)

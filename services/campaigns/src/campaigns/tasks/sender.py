@@ -29,6 +29,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.channels.port import ChannelPort, Outcome, Outgoing, Refused, Taken, Unknown
 from campaigns.domain import dispatch
 from campaigns.domain.dispatch import SendFile
+from campaigns.domain.guards import point_of
+from campaigns.domain.links import Links
 from campaigns.domain.sending import SendState
 from campaigns.domain.template import language_of
 from campaigns.rendering import UnfitTemplate, render
@@ -74,12 +76,18 @@ class Sender:
 
     name = "sender"
 
-    def __init__(self, channels_of: Callable[[Any], Mapping[Channel, ChannelPort]]) -> None:
+    def __init__(
+        self,
+        channels_of: Callable[[Any], Mapping[Channel, ChannelPort]],
+        links_of: Callable[[Any], Links],
+    ) -> None:
         self._channels_of = channels_of
+        self._links_of = links_of
 
     async def run(self, runtime: Runtime, /) -> None:
         """Send until cancelled; a batch in hand is finished first."""
-        shift = Shift(runtime, self._channels_of(runtime.settings))
+        settings = runtime.settings
+        shift = Shift(runtime, self._channels_of(settings), self._links_of(settings))
         async with listening(runtime.database, WORK) as wakeup:
             await self._work(shift, wakeup)
 
@@ -103,9 +111,12 @@ class Sender:
 class Shift:
     """The work of one sender."""
 
-    def __init__(self, runtime: Runtime, channels: Mapping[Channel, ChannelPort]) -> None:
+    def __init__(
+        self, runtime: Runtime, channels: Mapping[Channel, ChannelPort], links: Links
+    ) -> None:
         self._runtime = runtime
         self._channels = channels
+        self._links = links
         self._recover_at = monotonic()
 
     async def work(self) -> int:
@@ -218,8 +229,8 @@ class Shift:
     def _outgoing(self, file: SendFile, template: str) -> Outgoing | None:
         """The message as it goes out; None when its template cannot be rendered."""
         contact = file.person.contact
-        channel = file.send.channels[0]
-        to = None if contact is None else contact.point(channel)
+        channel, occurrence = file.send.channels[0], file.send.occurrence
+        to = point_of(file.campaign, file.person, channel, occurrence)
         if contact is None or to is None:
             return None
         language = language_of(file.person.language, file.policy.language)
@@ -230,6 +241,7 @@ class Shift:
                     "name": contact.name or "",
                     "referral_code": file.referral_code or "",
                     "event": dict(file.send.facts),
+                    "links": self._links.shown(contact, file.campaign, channel, occurrence),
                 },
             )
         except UnfitTemplate as error:
@@ -243,6 +255,7 @@ class Shift:
             language,
             rendered.subject,
             rendered.body,
+            self._links.unsubscribe(contact, file.campaign, channel),
         )
 
     async def _record(self, errands: Sequence[Errand]) -> None:

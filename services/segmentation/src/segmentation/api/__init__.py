@@ -11,6 +11,7 @@ __all__ = ["SCOPES", "router"]
 
 SCOPES: Final[Mapping[str, str]] = {
     "customers:read": "See profiles, timelines and segments of customers",
+    "customers:export": "See everything that is held on one person",
     "segments:read": "See how many customers each segment has",
     "models:read": "See the segment models",
     "models:write": "Publish a new version of a segment model",

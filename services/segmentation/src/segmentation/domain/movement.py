@@ -13,7 +13,15 @@ from functools import reduce
 from typing import Final
 
 from keyturn_events import CustomerEvent, Event
-from keyturn_events.intake import CustomerErased, CustomersMerged, CustomersUnmerged
+from keyturn_events.erasure import counted
+from keyturn_events.intake import (
+    CustomerErased,
+    CustomersMerged,
+    CustomersUnmerged,
+    CustomerWithdrawn,
+)
+from keyturn_events.segmentation import ProfileErased
+from keyturn_events.vocabulary import ErasureTreatment
 from segmentation.domain.facts import (
     ERASED,
     HEARD,
@@ -91,6 +99,8 @@ class Dossier:
     files: Mapping[str, CustomerFile]
     models: Models
     entries: tuple[Entry, ...] = field(default=())
+    lines: int = 0
+    """How many lines the timeline of who is to be forgotten has."""
 
     def facts_of(self, survivor_id: str) -> Facts:
         """What is known of a person under all their ids."""
@@ -149,13 +159,39 @@ def forget(dossier: Dossier, event: CustomerErased, cause: Occasion) -> tuple[Do
     """Erase what is held under an id; that it happened is all that stays, for late events.
 
     An erasure is told of every id that a person has, so that nobody depends on when merges are
-    heard of. Who was one person with the id is judged by what is theirs.
+    heard of. Who was one person with the id is judged by what is theirs. The receipt counts what
+    was there.
     """
+    after, events = _forgotten(dossier, event.customer_id, cause)
     file = dossier.files[event.customer_id]
+    return after, [*events, _receipt(event, file, dossier.lines)]
+
+
+def withdraw(
+    dossier: Dossier, event: CustomerWithdrawn, cause: Occasion
+) -> tuple[Dossier, list[Event]]:
+    """Forget who was recorded by mistake, as on an erasure; nobody waits for a receipt."""
+    return _forgotten(dossier, event.customer_id, cause)
+
+
+def _forgotten(dossier: Dossier, customer_id: str, cause: Occasion) -> tuple[Dossier, list[Event]]:
     mark = stamp(cause.at, cause.recorded_at, cause.id)
-    gone = CustomerFile(file.customer_id, file.customer_id, erased(file.facts, mark))
-    files = {**dossier.files, gone.customer_id: gone}
+    gone = CustomerFile(customer_id, customer_id, erased(dossier.files[customer_id].facts, mark))
+    files = {**dossier.files, customer_id: gone}
     return _regrouped(Dossier(files, dossier.models), cause)
+
+
+def _receipt(event: CustomerErased, file: CustomerFile, lines: int) -> ProfileErased:
+    gone = ErasureTreatment.ERASED
+    return ProfileErased(
+        customer_id=event.customer_id,
+        erasure_id=event.erasure_id,
+        counts=(
+            *counted("facts", gone, len(file.facts.keys() - {ERASED})),
+            *counted("timeline", gone, lines),
+            *counted("segments", gone, len(file.standing.memberships)),
+        ),
+    )
 
 
 def _regrouped(dossier: Dossier, cause: Occasion) -> tuple[Dossier, list[Event]]:

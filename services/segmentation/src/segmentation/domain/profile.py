@@ -15,6 +15,7 @@ from segmentation.domain.facts import Fact, Facts, Json, stamped_at
 from segmentation.domain.models import Labels
 from segmentation.domain.people import MERGE, UNMERGE
 from segmentation.domain.standing import last_active
+from segmentation.domain.telling import WITHDRAWN
 
 
 class JourneyStage(StrEnum):
@@ -211,6 +212,8 @@ def _grouped(facts: Facts, prefix: str) -> dict[str, dict[str, Fact]]:
 def _leads(facts: Facts) -> list[Lead]:
     leads = []
     for lead_id, told in _grouped(facts, "lead/").items():
+        if WITHDRAWN in told:
+            continue
         captured = _value(told, "captured") or {}
         leads.append(
             Lead(
@@ -219,10 +222,24 @@ def _leads(facts: Facts) -> list[Lead]:
                 channel=captured.get("channel"),
                 community_id=captured.get("community_id"),
                 score=_value(told, "score"),
-                advisor_id=_value(told, "advisor"),
+                advisor_id=_advisor(told),
             )
         )
     return leads
+
+
+def _advisor(told: Mapping[str, Fact]) -> str | None:
+    """Who has a lead: whom it was given to last, unless it was taken from just that advisor since.
+
+    A lead that goes from one to the other is released and given in the same moment.
+    """
+    advisor, released = told.get("advisor"), told.get("released")
+    if advisor is None or (
+        released is not None and released[1] == advisor[1] and released[0] > advisor[0]
+    ):
+        return None
+    found: str | None = advisor[1]
+    return found
 
 
 _LATEST_FIRST: Final = (

@@ -37,8 +37,11 @@ from keyturn_events.intake import (
     LeadAssigned,
     LeadCaptured,
     LeadLost,
+    LeadReleased,
+    LeadResponseOverdue,
     LeadRevived,
     LeadScored,
+    LeadWithdrawn,
     PurchaseEvent,
     PurchasePaid,
     PurchaseRescinded,
@@ -76,6 +79,9 @@ ACTIVE: Final = "active"
 
 LOST: Final = "lost"
 """The stage of a lead that was given up."""
+
+WITHDRAWN: Final = "withdrawn"
+"""Told of a lead that was recorded by mistake: nothing else that was told of it counts."""
 
 _TELLINGS: Final[dict[type[CustomerEvent], Callable[[Any], Told]]] = {}
 _NOTHING: Final[Mapping[str, Json]] = {}
@@ -171,6 +177,19 @@ def _lead_assigned(event: LeadAssigned) -> Told:
     return {f"lead/{event.lead_id}/advisor": event.advisor_id}
 
 
+@_tells(LeadReleased)
+def _lead_released(event: LeadReleased) -> Told:
+    """Of an agency's lead nothing changes here: its advisor keeps it."""
+    if event.advisor_id is None:
+        return {}
+    return {f"lead/{event.lead_id}/released": event.advisor_id}
+
+
+@_tells(LeadResponseOverdue)
+def _lead_response_overdue(event: LeadResponseOverdue) -> Told:
+    return {f"lead/{event.lead_id}/response-overdue": event.first_response_due.isoformat()}
+
+
 @_tells(LeadAdvanced)
 def _lead_advanced(event: LeadAdvanced) -> Told:
     return {f"lead/{event.lead_id}/stage": event.to_stage, ACTIVE: None}
@@ -184,6 +203,11 @@ def _lead_lost(event: LeadLost) -> Told:
 @_tells(LeadRevived)
 def _lead_revived(event: LeadRevived) -> Told:
     return {f"lead/{event.lead_id}/stage": event.stage, ACTIVE: None}
+
+
+@_tells(LeadWithdrawn)
+def _lead_withdrawn(event: LeadWithdrawn) -> Told:
+    return {f"lead/{event.lead_id}/{WITHDRAWN}": None}
 
 
 def _purchase(event: PurchaseEvent, step: PurchaseStage, on: object) -> Told:

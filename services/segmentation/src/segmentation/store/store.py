@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Table, text
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keyturn_chassis.database import insert_columns, insert_rows, save_versioned
 from keyturn_chassis.inputs import Input
+from keyturn_events.intake import CustomerErased
 from segmentation.domain.shelf import Model
 from segmentation.store import documents, tables
 from segmentation.store.needs import Subject, customers_of
@@ -29,8 +30,11 @@ class SegmentationStore:
     ) -> SegmentationWorkingSet:
         """The files of every person whom the inputs concern, whole."""
         ids = {customer_id for input in inputs for customer_id in customers_of(input.value)}
+        erased = {i.value.customer_id for i in inputs if isinstance(i.value, CustomerErased)}
         return SegmentationWorkingSet(
-            await load_files(connection, ids), await self.latest(connection)
+            await load_files(connection, ids),
+            await self.latest(connection),
+            await _count_lines(connection, erased),
         )
 
     async def save(
@@ -110,6 +114,20 @@ async def load_files(connection: AsyncConnection, ids: Iterable[str]) -> dict[st
         {"ids": sorted(ids)},
     )
     return {row.customer_id: (row.version, documents.file_of(row)) for row in rows}
+
+
+async def _count_lines(connection: AsyncConnection, ids: Collection[str]) -> dict[str, int]:
+    """How many timeline lines each of these customers has."""
+    if not ids:
+        return {}
+    rows = await connection.execute(
+        text(
+            "SELECT customer_id, count(*) AS lines FROM timeline"
+            " WHERE customer_id = ANY(CAST(:ids AS text[])) GROUP BY customer_id"
+        ),
+        {"ids": sorted(ids)},
+    )
+    return {row.customer_id: row.lines for row in rows}
 
 
 async def _delete(connection: AsyncConnection, table: Table, ids: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.service import Deadline
+from keyturn_events.intake import CustomerErased
 from segmentation.domain.models import SegmentModel, SilenceModel
 from segmentation.domain.movement import BIRTHDAY, SILENCE, CustomerFile, Dossier, Entry
 from segmentation.domain.shelf import Model, Shelf, deciding
@@ -21,8 +22,14 @@ Versioned: TypeAlias = tuple[int, CustomerFile]
 class SegmentationWorkingSet:
     """The files that a batch of inputs needs, and what its decisions have made of them."""
 
-    def __init__(self, loaded: Mapping[str, Versioned], shelf: Mapping[str, Model]) -> None:
+    def __init__(
+        self,
+        loaded: Mapping[str, Versioned],
+        shelf: Mapping[str, Model],
+        lines: Mapping[str, int] | None = None,
+    ) -> None:
         self._loaded = loaded
+        self._lines = lines or {}
         self._files = {customer_id: file for customer_id, (_, file) in loaded.items()}
         self._people: dict[str, list[str]] = {}
         for customer_id, file in self._files.items():
@@ -44,6 +51,8 @@ class SegmentationWorkingSet:
                 continue
             for of_person in self._people[file.survivor_id]:
                 files[of_person] = self._files[of_person]
+        if isinstance(input.value, CustomerErased):
+            return Dossier(files, self._models, lines=self._lines_of(input.value.customer_id))
         return Dossier(files, self._models)
 
     def put(self, state: Dossier | Shelf, /) -> None:
@@ -89,6 +98,13 @@ class SegmentationWorkingSet:
     def entries(self) -> Iterator[Entry]:
         """The timeline lines to add; none for who was erased since they were decided."""
         return (entry for entry in self._entries if not self._files[entry.customer_id].erased)
+
+    def _lines_of(self, customer_id: str) -> int:
+        file = self._files.get(customer_id)
+        if file is not None and file.erased:
+            return 0
+        new = sum(entry.customer_id == customer_id for entry in self._entries)
+        return self._lines.get(customer_id, 0) + new
 
     def _survivor(self, customer_id: str) -> str:
         return self._files[customer_id].survivor_id

@@ -13,13 +13,12 @@ from service_desk.api import (
     crises,
     defects,
     handovers,
-    owners,
     reports,
     surveys,
 )
 
 router = APIRouter()
-for noun in (handovers, defects, complaints, surveys, crises, reports, communities, owners):
+for noun in (handovers, defects, complaints, surveys, crises, reports, communities):
     router.include_router(noun.router)
 
 SCOPES: Final[Mapping[str, str]] = {

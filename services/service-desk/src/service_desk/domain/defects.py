@@ -135,6 +135,11 @@ def rectify(
     return defect, gates.mended(handover, defect.defect_id), [rectified]
 
 
+def forget(defect: Defect) -> Defect:
+    """Erase what somebody wrote of a defect; where it is, what it is and who mends it stays."""
+    return replace(defect, description="")
+
+
 class _About(TypedDict):
     customer_id: str
     defect_id: str

@@ -76,6 +76,7 @@ class PersonFile:
     handovers: tuple[Handover, ...] = ()
     cases: tuple[tuple[Case, BusinessCalendar], ...] = ()
     """Each with the calendar by which it was opened."""
+    defects: tuple[Defect, ...] = ()
     responses: tuple[Response, ...] = ()
 
 

@@ -76,17 +76,6 @@ class AnswerFilter:
     """Only bad answers that nobody had acted on when their time was up, as of then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the desk holds on one person."""
-
-    family: Family
-    handovers: Sequence[Handover]
-    defects: Sequence[Defect]
-    cases: Sequence[tuple[Case, BusinessCalendar]]
-    responses: Sequence[Response]
-
-
 async def handover(connection: AsyncConnection, handover_id: str) -> Handover:
     """A handover of a signed purchase; raises `Refusal` when there is none."""
     found = await _one(connection, tables.handovers, documents.HANDOVER, handover_id)
@@ -244,39 +233,12 @@ async def template(connection: AsyncConnection, code: str) -> HandoverTemplate:
     return _newest_version(found, "template")
 
 
-async def everything(connection: AsyncConnection, customer_id: str) -> Held:
-    """All that the desk holds on one person."""
-    family = await _family(connection, customer_id)
-    ids = family.ids_of(customer_id)
-    cases = await _all(connection, tables.cases, documents.CASE, ids)
-    return Held(
-        family=family,
-        handovers=await _all(connection, tables.handovers, documents.HANDOVER, ids),
-        defects=await _all(connection, tables.defects, documents.DEFECT, ids),
-        cases=await _with_calendars(connection, cases),
-        responses=await _all(connection, tables.responses, documents.RESPONSE, ids),
-    )
-
-
 async def _one(
     connection: AsyncConnection, table: Table, document: TypeAdapter[T], key: str
 ) -> T | None:
     (column,) = table.primary_key.columns
     found = (await connection.execute(select(table.c.document).where(column == key))).one_or_none()
     return None if found is None else document.validate_python(found.document)
-
-
-async def _all(
-    connection: AsyncConnection,
-    table: Table,
-    document: TypeAdapter[T],
-    customer_ids: frozenset[str],
-) -> list[T]:
-    (key,) = table.primary_key.columns
-    rows = await connection.execute(
-        select(table.c.document).where(among(table.c.customer_id, customer_ids)).order_by(key)
-    )
-    return [document.validate_python(row.document) for row in rows]
 
 
 async def _newest(

@@ -9,6 +9,7 @@ from keyturn_events.intake import (
     CustomerErased,
     CustomersMerged,
     CustomersUnmerged,
+    CustomerWithdrawn,
     PurchaseEvent,
 )
 from keyturn_events.segmentation import CustomerSegmented
@@ -52,12 +53,14 @@ def _(event: CustomersMerged, desk: Desk) -> PersonFile:
 
 
 @file_for.register(CustomerErased)
-def _(event: CustomerErased, desk: Desk) -> PersonFile:
+@file_for.register(CustomerWithdrawn)
+def _(event: CustomerErased | CustomerWithdrawn, desk: Desk) -> PersonFile:
     id = event.customer_id
     return PersonFile(
         family=desk.family(id),
         handovers=tuple(h for h in desk.handovers.values() if h.customer_id == id),
         cases=tuple((c, desk.calendar_of(c)) for c in desk.cases.values() if c.customer_id == id),
+        defects=tuple(d for d in desk.defects.values() if d.customer_id == id),
         responses=tuple(r for r in desk.responses.values() if r.customer_id == id),
     )
 
@@ -210,6 +213,8 @@ def _(file: PersonFile, desk: Desk) -> None:
         desk.handovers.put(handover.handover_id, handover)
     for case, _ in file.cases:
         desk.cases.put(case.case_id, case)
+    for defect in file.defects:
+        desk.defects.put(defect.defect_id, defect)
     for response in file.responses:
         desk.responses.put(response.response_id, response)
 

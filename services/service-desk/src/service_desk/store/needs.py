@@ -13,6 +13,7 @@ from keyturn_events.intake import (
     CustomerErased,
     CustomersMerged,
     CustomersUnmerged,
+    CustomerWithdrawn,
     PurchaseEvent,
 )
 from keyturn_events.segmentation import CustomerSegmented
@@ -88,8 +89,9 @@ def _(value: CustomersUnmerged, needs: Needs, _: datetime) -> None:
     needs.customers |= {value.customer_id, value.restored_customer_id}
 
 
-@_add.register
-def _(value: CustomerErased, needs: Needs, _: datetime) -> None:
+@_add.register(CustomerErased)
+@_add.register(CustomerWithdrawn)
+def _(value: CustomerErased | CustomerWithdrawn, needs: Needs, _: datetime) -> None:
     needs.persons.add(value.customer_id)
 
 

@@ -97,6 +97,12 @@ class DeskStore:
                 documents.HANDOVER,
                 _among(handovers.customer_id, family),
             )
+            defects |= await _load(
+                connection,
+                tables.defects,
+                documents.DEFECT,
+                _among(tables.defects.c.customer_id, family),
+            )
             responses |= await _load(
                 connection,
                 tables.responses,
