@@ -1,4 +1,8 @@
-"""The file door: a file is kept as it comes in, and worked through by the worker."""
+"""The file door: a file is kept as it comes in, and worked through by the worker.
+
+How an import goes is told, and decided on, in import_control.py; what became of its rows in
+import_results.py.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,22 @@ from typing import Annotated, Final, Literal
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from fastapi import APIRouter, Header, Query, Request, Response, Security
-from pydantic import BaseModel, Field
-from sqlalchemy import text
 
-from intake.domain.imports import Encoding, FileFormat, FileLayout, ImportJob, ImportStatus
+from intake.api.import_bodies import ImportBody
+from intake.domain.imports.imports import Encoding, FileFormat, FileLayout, ImportJob, ImportStatus
 from intake.reading.rows import RowReader
 from intake.store import jobs
 from keyturn_chassis import commands
-from keyturn_chassis.auth import Principal, principal
-from keyturn_chassis.pagination import DEFAULT_LIMIT, CursorParameter, Keyset, Limit, Page
+from keyturn_chassis.clock import wall_now
 from keyturn_chassis.problems import Problem
 from keyturn_chassis.request_guard import streams_body
 from keyturn_events import Refusal, RefusalKind
-from keyturn_events.scalars import Code, CommunityId, ImportId, Line
+from keyturn_events.scalars import CommunityId, Line
 from keyturn_events.vocabulary import LeadChannel
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
 Writer = Annotated[commands.Caller, Security(commands.caller, scopes=["imports:write"])]
-Reader = Annotated[Principal, Security(principal, scopes=["imports:read"])]
 
 LARGEST_FILE: Final = 1_073_741_824
 """Bytes of one file as it is sent, 1 GiB."""
@@ -39,53 +40,6 @@ FORMATS: Final = {
     "application/jsonl": FileFormat.NDJSON,
 }
 """The format of a file by its content type."""
-
-_row_order = Keyset(tuple[int])
-
-
-class ImportBody(BaseModel):
-    """How an import goes; created + joined + rejected = rows."""
-
-    import_id: str
-    status: ImportStatus
-    name: str | None
-    dry_run: bool
-    bytes_received: int
-    rows: int = Field(description="Rows that are done.")
-    created: int
-    joined: int
-    rejected: int
-    rejected_by_reason: dict[str, int]
-    fault_code: str | None = Field(description="Why the file could not be read to its end.")
-    fault_detail: str | None
-
-    @classmethod
-    def of(cls, job: ImportJob) -> ImportBody:
-        """The import as it stands."""
-        return cls(
-            import_id=job.import_id,
-            status=job.status,
-            name=job.name,
-            dry_run=job.dry_run,
-            bytes_received=job.bytes_received,
-            rows=job.rows,
-            created=job.created,
-            joined=job.joined,
-            rejected=sum(job.rejected.values()),
-            rejected_by_reason=dict(job.rejected),
-            fault_code=job.fault_code,
-            fault_detail=job.fault_detail,
-        )
-
-
-class RejectedRow(BaseModel):
-    """A row that was rejected, and what to mend."""
-
-    row: int = Field(description="Its place in the file, from 1, the header not counted.")
-    outcome: Literal["rejected"] = "rejected"
-    code: Code
-    detail: str
-    pointer: str | None
 
 
 @router.post(
@@ -116,7 +70,9 @@ async def import_file(
     caller: Writer,
     content_type: Annotated[str, Header()] = "",
     content_encoding: Annotated[Literal["gzip", "identity"], Header()] = "identity",
-    encoding: Encoding = Encoding.UTF_8,
+    encoding: Annotated[
+        Encoding, Query(description="A byte order mark in the file has precedence.")
+    ] = Encoding.UTF_8,
     delimiter: Annotated[str, Query(pattern=r'^[^"\r\n]$')] = ",",
     column: Annotated[
         list[str] | None,
@@ -128,15 +84,25 @@ async def import_file(
     channel: Annotated[LeadChannel, Query(description="For rows without one.")] = LeadChannel.FILE,
     community_id: Annotated[CommunityId | None, Query(description="For rows without one.")] = None,
     ignore_unknown_columns: bool = False,
-    dry_run: Annotated[bool, Query(description="Check everything, keep nothing.")] = False,
+    dry_run: Annotated[
+        bool,
+        Query(
+            description="Check everything, keep nothing. Of a new person who comes again more than"
+            " a thousand rows later, both rows count as created."
+        ),
+    ] = False,
     name: Line | None = None,
 ) -> Response:
     """Send CSV or NDJSON, gzip or not, up to a million rows; each row is as a POST /leads.
 
     The name of a CSV column is the place of its value in the body of POST /leads, such as `phone`,
     `budget.amount` or `household.members.0.birth_date`; `consents` holds words like
-    `sms/marketing`. The file is kept, and imported after the answer: `GET` the import to see how
-    far it is. A row that is rejected keeps no other back.
+    `sms/marketing`; GET /imports/columns lists them all. The file is kept, and imported after the
+    answer: `GET` the import to see how far it is. A row that is rejected keeps no other back.
+
+    With an Idempotency-Key an upload that was cut off is sent again from its beginning under the
+    same key; what had come before makes way. Once the file has come whole, the same key and file
+    get the same answer.
     """
     layout = FileLayout(
         format=_format(content_type),
@@ -155,59 +121,13 @@ async def import_file(
         dry_run=dry_run,
         name=name,
         attempt=str(uuid4()),
+        received_at=wall_now(),
     )
     known = await _begin(caller, job)
     if known is not None:
         return await _repeated(request, job, known)
     received = await _receive(request, caller, job)
     return _answer(received)
-
-
-@router.get("/{import_id}", summary="How an import goes", response_model=ImportBody)
-async def show_import(import_id: ImportId, _: Reader, connection: commands.Reading) -> ImportBody:
-    """How far an import is, and what became of its rows."""
-    job = await jobs.find(connection, import_id)
-    if job is None:
-        raise _not_found()
-    return ImportBody.of(job)
-
-
-@router.get(
-    "/{import_id}/rows", summary="Rows of an import by outcome", response_model=Page[RejectedRow]
-)
-async def list_rows(
-    import_id: ImportId,
-    _: Reader,
-    connection: commands.Reading,
-    outcome: Literal["rejected"] = "rejected",
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: CursorParameter = None,
-) -> Page[RejectedRow]:
-    """The rows that were rejected, in the order of the file, each with its reason."""
-    if await jobs.find(connection, import_id) is None:
-        raise _not_found()
-    after = _row_order.decode(cursor)
-    rows = await connection.execute(
-        text(
-            "SELECT row_number, code, detail, pointer FROM import_rejections"
-            " WHERE import_id = :id AND row_number > :after ORDER BY row_number LIMIT :limit"
-        ),
-        {"id": import_id, "after": after[0] if after else 0, "limit": limit + 1},
-    )
-    items, next_cursor = _row_order.page(rows.all(), limit, lambda row: (row.row_number,))
-    return Page(
-        items=[
-            RejectedRow(
-                row=row.row_number,
-                outcome=outcome,
-                code=row.code,
-                detail=row.detail,
-                pointer=row.pointer,
-            )
-            for row in items
-        ],
-        next_cursor=next_cursor,
-    )
 
 
 def _format(content_type: str) -> FileFormat:
@@ -269,8 +189,10 @@ async def _receive(request: Request, caller: commands.Caller, job: ImportJob) ->
             if pending:
                 await jobs.add_chunk(connection, job.import_id, chunks, bytes(pending))
                 chunks += 1
-            if last:
-                await jobs.save(connection, _received(job, digest.hexdigest(), received, chunks))
+            current = replace(current, bytes_received=received, chunks=chunks)
+            await jobs.save(
+                connection, _received(current, reader, digest.hexdigest()) if last else current
+            )
         pending.clear()
 
     try:
@@ -289,7 +211,8 @@ async def _receive(request: Request, caller: commands.Caller, job: ImportJob) ->
         async with caller.runtime.database.transaction() as connection:
             await jobs.drop_upload(connection, job)
         raise
-    return _received(job, digest.hexdigest(), received, chunks)
+    whole = replace(job, bytes_received=received, chunks=chunks)
+    return _received(whole, reader, digest.hexdigest())
 
 
 def _check_header(reader: RowReader, piece: bytes) -> None:
@@ -299,14 +222,8 @@ def _check_header(reader: RowReader, piece: bytes) -> None:
             return
 
 
-def _received(job: ImportJob, digest: str, received: int, chunks: int) -> ImportJob:
-    return replace(
-        job,
-        status=ImportStatus.WAITING,
-        digest=digest,
-        bytes_received=received,
-        chunks=chunks,
-    )
+def _received(job: ImportJob, reader: RowReader, digest: str) -> ImportJob:
+    return replace(job, status=ImportStatus.WAITING, digest=digest, header=reader.header)
 
 
 async def _repeated(request: Request, job: ImportJob, known: ImportJob) -> Response:
@@ -333,7 +250,3 @@ def _answer(job: ImportJob) -> Response:
         media_type="application/json",
         headers={"location": f"/imports/{job.import_id}"},
     )
-
-
-def _not_found() -> Refusal:
-    return Refusal("import-not-found", "There is no import of this id.", kind=RefusalKind.NOT_FOUND)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Response, Security
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from intake.domain import lead_commands
 from intake.domain.dossier import Dossier, present
-from intake.domain.leads import LeadStatus
+from intake.domain.leads import lead_commands
+from intake.domain.leads.leads import LeadStatus
 from keyturn_chassis import commands
 from keyturn_events import Event
 from keyturn_events.scalars import AdvisorId, Code, LeadId
@@ -18,7 +18,7 @@ from keyturn_events.vocabulary import AssignmentReason, LeadStage, LossReason
 
 router = APIRouter(prefix="/leads/{lead_id}", tags=["leads"])
 
-Writer = Annotated[commands.Caller, Security(commands.caller, scopes=["leads:write"])]
+Writer = Annotated[commands.Caller, Security(commands.editor, scopes=["leads:write"])]
 
 
 class LeadState(BaseModel):
@@ -80,13 +80,15 @@ class Revival(BaseModel):
 
 
 class Assignment(BaseModel):
-    """Who owns the lead from now on."""
+    """Who has the lead from now on."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"advisor_id": "advisor-7"}]}
     )
 
-    advisor_id: AdvisorId
+    advisor_id: AdvisorId | None = Field(
+        default=None, description="Without one, whom the rule chooses, and not who has it now."
+    )
     reason: AssignmentReason = AssignmentReason.MANUAL
 
 
@@ -113,6 +115,6 @@ async def revive(lead_id: LeadId, body: Revival, caller: Writer) -> Response:
 
 @router.post("/assignments", status_code=201, summary="Assign a lead", response_model=LeadState)
 async def assign(lead_id: LeadId, body: Assignment, caller: Writer) -> Response:
-    """The lead belongs to this advisor from now on."""
+    """The lead goes to this advisor, or to whom the rule chooses."""
     command = lead_commands.AssignLead(lead_id, body.advisor_id, body.reason)
     return await caller.execute(lead_commands.assign, command, LeadState.of, status=201)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from intake import queries
-from intake.domain import purchase_commands
+from intake.domain.sales import purchase_commands
 from intake.queries import PurchaseBody, PurchaseHistory
 from keyturn_chassis import commands
 from keyturn_chassis.auth import Principal, principal
@@ -131,6 +131,10 @@ class Rescission(_Step):
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "cooling-off"}]})
 
     reason: RescissionReason
+    refund: Money | None = Field(
+        default=None,
+        description="What goes back of the deposits; without it all, unless the buyer defaulted.",
+    )
 
 
 @router.post("/purchases", status_code=201, summary="Reserve a home", response_model=PurchaseBody)
@@ -194,7 +198,7 @@ async def pay(purchase_id: PurchaseId, body: Payment, caller: Writer) -> Respons
 )
 async def rescind(purchase_id: PurchaseId, body: Rescission, caller: Writer) -> Response:
     """Undo a purchase at whatever stage it is; the home is free again."""
-    command = purchase_commands.RescindPurchase(purchase_id, body.on, body.reason)
+    command = purchase_commands.RescindPurchase(purchase_id, body.on, body.reason, body.refund)
     return await caller.execute(
         purchase_commands.rescind, command, PurchaseBody.of_dossier, status=201
     )

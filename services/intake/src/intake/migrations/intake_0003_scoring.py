@@ -1,4 +1,4 @@
-"""The scoring model that is in use."""
+"""The models that leads are scored by, and how far each has been applied to those there were."""
 
 from alembic import op
 
@@ -13,4 +13,21 @@ def upgrade() -> None:
         op.execute(statement)
 
 
-STATEMENTS: tuple[str, ...] = ()
+STATEMENTS: tuple[str, ...] = (
+    # Append-only but for the four last columns; the highest version is in use.
+    """
+    CREATE TABLE scoring_models (
+        version integer PRIMARY KEY,
+        name text,
+        digest text NOT NULL,
+        document text,
+        loaded_at timestamptz NOT NULL,
+        loaded_by text NOT NULL,
+        leaks_accepted boolean NOT NULL,
+        rescored_to text,
+        rescored integer NOT NULL DEFAULT 0,
+        changed integer NOT NULL DEFAULT 0,
+        rescored_at timestamptz
+    )
+    """,
+)

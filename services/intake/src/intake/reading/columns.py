@@ -3,23 +3,70 @@
 The name of a column is the place of its value in the form, such as `phone`, `budget.amount` or
 `household.members.0.birth_date`. The column `consents` holds all of them, each as
 `channel/purpose` or `channel/purpose/status`, with spaces between. An empty cell says nothing.
+
+Which columns there are follows from the form itself. Columns that begin with `import.` are those
+that we add to rejected rows when we give them back; they are skipped, so that such a file can be
+mended and sent again as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
+from pydantic import BaseModel
+
+from intake.reading.column_words import NAMES_ELSEWHERE
 from intake.reading.lead_form import LeadForm
 from keyturn_events import Refusal, RefusalKind
 
+MARK: Final = "import"
+"""The first part of the names of our own columns; in NDJSON the name of our own field."""
+CONSENTS: Final = "consents"
+
 _FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_WHOLE_NUMBERS: Final = frozenset({("household", "homes_owned")})
-_YES_OR_NO: Final = frozenset({("household", "relocating")})
-_LISTS: Final = frozenset({("household", "members"), ("consents",)})
-_COMPOUND: Final = frozenset({"household", "affordability", "budget", "utm", "consents"})
+_LONGEST_NUMBER: Final = 10
+_SUGGESTED: Final = 3
+"""How many known names are offered for one that is not known."""
+_place_in_list = re.compile(r"\.(0|[1-9][0-9]{0,2})(?=\.)").sub
 
 Path = tuple[str, ...]
+
+
+def _leaves(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, type]]:
+    """Every place of a form that holds one value, with the type of it; N for a place in a list."""
+    for name, info in model.model_fields.items():
+        place = f"{before}{name}"
+        kind, many = _kind(info.annotation)
+        if place == CONSENTS:
+            yield place, str
+        elif issubclass(kind, BaseModel):
+            yield from _leaves(kind, f"{place}.N." if many else f"{place}.")
+        else:
+            yield place, kind
+
+
+def _kind(annotation: Any) -> tuple[type, bool]:
+    """The class that an annotation is about, and whether it is of many of them."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if origin in (Union, UnionType):
+        return _kind(next(each for each in arguments if each is not type(None)))
+    if origin is tuple:
+        return _kind(arguments[0])[0], True
+    return (annotation, False) if isinstance(annotation, type) else (str, False)
+
+
+COLUMNS: Final[Mapping[str, type]] = dict(_leaves(LeadForm))
+"""Every column that a file may have, with the type of its value; N is a number from 0."""
+
+_LISTS: Final = tuple(
+    sorted({tuple(name.partition(".N.")[0].split(".")) for name in COLUMNS if ".N." in name})
+)
 
 
 class Columns:
@@ -33,20 +80,22 @@ class Columns:
         Raises `Refusal` `unknown-column` and `duplicate-column`, naming the columns.
         """
         ours = [names.get(cell.strip(), cell.strip()) for cell in header]
-        unknown = [name for name in ours if not _is_known(name)]
+        unknown = [name for name in ours if not (is_known(name) or is_mark(name))]
         if unknown and not ignore_unknown:
             raise _invalid(
                 "unknown-column",
-                f"No field of a lead is called {', '.join(unknown[:5])}; map the column with"
-                " `column`, or set ignore_unknown_columns.",
+                "; ".join(_unknown(name) for name in unknown[:5])
+                + ". Map a column with `column=ours=theirs`, or set ignore_unknown_columns;"
+                " GET /imports/columns lists all that there are.",
             )
-        known = [name for name in ours if _is_known(name)]
+        known = [name for name in ours if is_known(name)]
         repeated = sorted({name for name in known if known.count(name) > 1})
         if repeated:
             raise _invalid("duplicate-column", f"Two columns are called {', '.join(repeated)}.")
         self._paths: list[Path | None] = [
-            tuple(name.split(".")) if _is_known(name) else None for name in ours
+            tuple(name.split(".")) if is_known(name) else None for name in ours
         ]
+        self._types = [COLUMNS.get(_pattern(name), str) for name in ours]
 
     def form(self, cells: Sequence[str]) -> dict[str, Any]:
         """The form of one line. Raises `Refusal` `wrong-number-of-cells`."""
@@ -58,31 +107,67 @@ class Columns:
             )
         form: dict[str, Any] = {}
         nested = False
-        for path, cell in zip(self._paths, cells, strict=True):
+        for path, kind, cell in zip(self._paths, self._types, cells, strict=True):
             value = cell.strip()
             if not value or path is None:
                 continue
             if len(path) == 1:
-                form[path[0]] = _consents(value) if path[0] == "consents" else value
+                form[path[0]] = _consents(value) if path[0] == CONSENTS else _value(kind, value)
             else:
-                _set(form, path, _value(path, value))
+                _set(form, path, _value(kind, value))
                 nested = True
         if nested:
             _to_lists(form)
         return form
 
 
-def _is_known(name: str) -> bool:
-    first, _, rest = name.partition(".")
-    if first not in LeadForm.model_fields:
-        return False
-    return bool(rest) == (first in _COMPOUND) or name == "consents"
+def is_known(name: str) -> bool:
+    """Whether a file may have a column of this name."""
+    return _pattern(name) in COLUMNS
 
 
-def _value(path: Path, text: str) -> object:
-    if path in _WHOLE_NUMBERS and text.isascii() and text.isdigit() and len(text) <= 10:
+def is_mark(name: str) -> bool:
+    """Whether the column is one that we add to rejected rows."""
+    return name.startswith(f"{MARK}.")
+
+
+def without_marks(form: dict[str, Any]) -> dict[str, Any]:
+    """An object of an NDJSON file without the field that we add to rejected rows."""
+    form.pop(MARK, None)
+    return form
+
+
+def nearest(name: str) -> list[str]:
+    """The known columns that somebody may mean by this name, the likeliest first."""
+    folded = _folded(name)
+    elsewhere = NAMES_ELSEWHERE.get(folded)
+    if elsewhere is not None:
+        return [elsewhere]
+    by_end = [
+        known for known in COLUMNS if folded in (_folded(known), _folded(known.rpartition(".")[2]))
+    ]
+    return by_end[:_SUGGESTED] or get_close_matches(_pattern(name), COLUMNS, _SUGGESTED)
+
+
+def _folded(name: str) -> str:
+    return "".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _unknown(name: str) -> str:
+    likely = nearest(name)
+    perhaps = f" (perhaps {' or '.join(likely)})" if likely else ""
+    return f"No column is called {name!r}{perhaps}"
+
+
+def _pattern(name: str) -> str:
+    """The name with N in place of each number."""
+    return _place_in_list(".N", name)
+
+
+def _value(kind: type, text: str) -> object:
+    if kind is int and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER:
         return int(text)
-    if path in _YES_OR_NO:
+    if kind is bool:
         return _FLAGS.get(text.lower(), text)
     return text
 

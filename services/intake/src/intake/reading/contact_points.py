@@ -8,8 +8,9 @@ from functools import lru_cache
 
 import phonenumbers
 
-from intake.domain.capture import PersonSaid
-from intake.domain.identity import Identity
+from intake.domain.leads.capture import PersonSaid
+from intake.domain.people.identity import Identity
+from intake.keyring import keyring
 from keyturn_events.refusal import Refusal, RefusalKind
 
 REMEMBERED_PHONES = 50_000
@@ -21,6 +22,8 @@ _chinese_mobile_abroad = re.compile(r"(?:\+86|0086)(1[3-9][0-9]{9})").fullmatch
 _e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _email = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}").fullmatch
 LONGEST_EMAIL = 254
+SHORTEST_NATIONAL_ID = 6
+"""Letters and digits of a national id, at least."""
 
 
 def normalised_phone(text: str, region: str = "CN") -> str:
@@ -77,10 +80,28 @@ def normalised_email(text: str) -> str:
     return address
 
 
+def hashed_national_id(text: str) -> tuple[str, ...]:
+    """Keyed hashes of a national id, one a key, the newest first; how it is written is no matter.
+
+    Raises `Refusal` `invalid-national-id`.
+    """
+    plain = "".join(
+        character for character in unicodedata.normalize("NFKC", text) if character.isalnum()
+    ).upper()
+    if len(plain) < SHORTEST_NATIONAL_ID or len(set(plain)) == 1:
+        raise Refusal(
+            "invalid-national-id",
+            f"A national id has {SHORTEST_NATIONAL_ID} letters and digits or more; write it whole.",
+            kind=RefusalKind.INVALID,
+            pointer="/national_id",
+        )
+    return tuple(hashed.hex() for hashed in keyring().macs("identifier", plain.encode()))
+
+
 def identify(person: PersonSaid, region: str) -> Identity:
     """Who somebody says to be, normalised.
 
-    Raises `Refusal` `no-identifier`, `invalid-phone` and `invalid-email`.
+    Raises `Refusal` `no-identifier`, `invalid-phone`, `invalid-email` and `invalid-national-id`.
     """
     identity = Identity(
         name=person.name,
@@ -88,6 +109,9 @@ def identify(person: PersonSaid, region: str) -> Identity:
         email=None if person.email is None else normalised_email(person.email),
         wechat=None if person.wechat is None else person.wechat.strip() or None,
         partner_reference=person.partner_reference,
+        national_ids=() if person.national_id is None else hashed_national_id(person.national_id),
+        birth_date=person.birth_date,
+        address=person.address,
     )
     if not identity.identifiers:
         raise Refusal(

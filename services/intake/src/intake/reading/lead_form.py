@@ -6,18 +6,21 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from intake.domain.capture import CaptureLead, PersonSaid
-from intake.domain.consents import ConsentGiven
-from intake.domain.customers import NO_AFFORDABILITY, NO_HOUSEHOLD, Facts
+from intake.domain.consent.consents import ConsentGiven
+from intake.domain.leads.capture import CaptureLead, PersonSaid
+from intake.domain.people.customers import NO_AFFORDABILITY, NO_HOUSEHOLD, Address, Facts
 from keyturn_events import Refusal, RefusalKind, field_problems
 from keyturn_events.scalars import (
     TEXT_PATTERN,
     AdvisorId,
     Code,
     CommunityId,
+    Day,
     Language,
     Line,
     Moment,
+    NationalId,
+    PartnerId,
     ReferralCode,
     TimeZone,
 )
@@ -70,6 +73,25 @@ class ConsentForm(BaseModel):
         )
 
 
+class AddressForm(BaseModel):
+    """Where a person lives."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"street": "滨江路12号3栋501", "city": "杭州"}]},
+    )
+
+    street: Line | None = None
+    city: Line | None = None
+    region: Line | None = None
+    postcode: Line | None = None
+
+    def said(self) -> Address:
+        """The address in the words of the domain."""
+        return Address(self.street, self.city, self.region, self.postcode)
+
+
 class LeadForm(BaseModel):
     """One person's interest. At least one of phone, email and wechat is needed."""
 
@@ -98,6 +120,14 @@ class LeadForm(BaseModel):
     )
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=TEXT_PATTERN)] | None = None
     wechat: Line | None = Field(default=None, description="The WeChat OpenID.")
+    national_id: NationalId | None = Field(
+        default=None, description="Recognises the person for certain; only a keyed hash is kept."
+    )
+    birth_date: Day | None = None
+    address: AddressForm | None = Field(
+        default=None,
+        description="With name and birth date it recognises who comes with a new phone.",
+    )
     channel: LeadChannel = LeadChannel.WEB
     captured_at: Moment | None = Field(default=None, description="When the person came; else now.")
     community_id: CommunityId | None = None
@@ -115,6 +145,10 @@ class LeadForm(BaseModel):
     product_line: ProductLine | None = None
     advisor_id: AdvisorId | None = Field(
         default=None, description="The advisor whom the person asked for."
+    )
+    agency_id: PartnerId | None = Field(
+        default=None,
+        description="The agency that brings the person: its partner id. Protected if first.",
     )
     consents: Annotated[tuple[ConsentForm, ...], Field(max_length=MOST_CONSENTS)] = ()
 
@@ -138,16 +172,29 @@ class LeadForm(BaseModel):
             ) from None
 
     def command(
-        self, *, collected_through: str = "api", import_id: str | None = None
+        self,
+        *,
+        collected_through: str = "api",
+        import_id: str | None = None,
+        recorded_by: str | None = None,
     ) -> CaptureLead:
-        """The form in the words of the domain."""
+        """The form in the words of the domain; `recorded_by` wrote it down, else the import."""
         given = self.model_fields_set
         return CaptureLead(
-            person=PersonSaid(self.name, self.phone, self.email, self.wechat),
+            person=PersonSaid(
+                self.name,
+                self.phone,
+                self.email,
+                self.wechat,
+                national_id=self.national_id,
+                birth_date=self.birth_date,
+                address=None if self.address is None else self.address.said(),
+            ),
             channel=self.channel,
             captured_at=self.captured_at,
             community_id=self.community_id,
             collected_through=collected_through,
+            recorded_by=recorded_by or import_id,
             facts=Facts(
                 household=self.household or NO_HOUSEHOLD,
                 affordability=self.affordability or NO_AFFORDABILITY,
@@ -156,6 +203,8 @@ class LeadForm(BaseModel):
             ),
             consents=tuple(consent.given() for consent in self.consents),
             advisor_id=self.advisor_id,
+            agency_id=self.agency_id,
+            partner_id=self.agency_id,
             import_id=import_id,
             source_reference=self.source_reference,
             campaign=self.campaign,
@@ -167,7 +216,9 @@ class LeadForm(BaseModel):
         )
 
 
-_ANSWERS: Final = frozenset({"utm", "household", "affordability", "budget", "product_line"})
+_ANSWERS: Final = frozenset(
+    {"utm", "household", "affordability", "budget", "product_line", "language", "time_zone"}
+)
 
 
 def _answers(form: LeadForm) -> dict[str, Any]:

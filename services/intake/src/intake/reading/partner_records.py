@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
+from collections.abc import Mapping
 
 import orjson
 from pydantic import ValidationError
 
-from intake.domain.capture import CaptureLead, PersonSaid
-from intake.domain.consents import ConsentGiven
-from intake.domain.customers import NO_AFFORDABILITY, NO_HOUSEHOLD, Facts
-from intake.domain.partners import PARTNER_TYPES, UNKNOWN_PARTNER, Fault, PartnerRecord
+from intake.domain.consent.consents import ConsentGiven
+from intake.domain.leads.capture import CaptureLead, PersonSaid
+from intake.domain.partners.partners import (
+    PARTNER_TYPES,
+    UNKNOWN_PARTNER,
+    Fault,
+    PartnerRecord,
+    Signed,
+)
+from intake.domain.people.customers import NO_AFFORDABILITY, NO_HOUSEHOLD, Address, Facts
+from intake.keyring import keyring
 from keyturn_chassis.cloudevents import PREFIX
 from keyturn_chassis.inputs import RawRecord
 from keyturn_events import Envelope, field_problems, readable
@@ -22,7 +31,8 @@ from keyturn_events.partners import (
     Person,
 )
 from keyturn_events.scalars import ID_PATTERN
-from keyturn_events.vocabulary import ConsentStatus
+from keyturn_events.signature import SIGNATURE_HEADER, Signature, mac_of
+from keyturn_events.vocabulary import ConsentStatus, LeadChannel
 
 _is_id = re.compile(ID_PATTERN).match
 
@@ -32,6 +42,7 @@ def read_partner_record(record: RawRecord) -> PartnerRecord:
     attributes = _attributes(record)
     partner_id = attributes.get("source", "").removeprefix(PARTNER_SOURCE_PREFIX)
     event, digest, body_fault = _body(attributes.get("type", ""), record.value)
+    signed, key_id = _signature(record, attributes, partner_id)
     return PartnerRecord(
         partition=record.partition,
         offset=record.offset,
@@ -43,6 +54,8 @@ def read_partner_record(record: RawRecord) -> PartnerRecord:
         body_fault=body_fault,
         event=event,
         digest=digest,
+        signed=signed,
+        key_id=key_id,
         original=record.value,
     )
 
@@ -55,9 +68,12 @@ def submitted_lead(record: PartnerRecord) -> CaptureLead | None:
     answers = event.model_dump(
         mode="json", include={"utm", "budget", "household", "affordability"}, exclude_none=True
     )
+    if event.person.language is not None:
+        answers["language"] = event.person.language
     return CaptureLead(
         person=person_said(event.person, record.partner_id),
         channel=event.channel,
+        agency_id=record.partner_id if event.channel is LeadChannel.AGENCY else None,
         captured_at=event.submitted_at,
         community_id=event.community_id,
         collected_through="partner",
@@ -94,7 +110,43 @@ def person_said(person: Person, partner_id: str) -> PersonSaid:
         email=person.email,
         wechat=person.wechat,
         partner_reference=None if reference is None else f"{partner_id}/{reference}",
+        national_id=person.national_id,
+        birth_date=person.birth_date,
+        address=None
+        if person.address is None
+        else Address(
+            person.address.street,
+            person.address.city,
+            person.address.region,
+            person.address.postcode,
+        ),
     )
+
+
+def secret_of(partner_id: str, key_id: str) -> bytes:
+    """The secret with which a partner signs under a key; derived anew, so that none is stored.
+
+    Raises LookupError when the key it was derived from is no longer on the keyring.
+    """
+    purpose, made_with = f"partner/{partner_id}/{key_id}", key_id.partition(".")[0]
+    return keyring().derived(purpose, key_id=made_with)
+
+
+def _signature(
+    record: RawRecord, attributes: Mapping[str, str], partner_id: str
+) -> tuple[Signed, str | None]:
+    header = next((value for name, value in record.headers if name == SIGNATURE_HEADER), None)
+    if header is None:
+        return Signed.NOT, None
+    signature = Signature.read(header.decode(errors="replace"))
+    if signature is None:
+        return Signed.WRONGLY, None
+    try:
+        secret = secret_of(partner_id, signature.key_id)
+    except LookupError:
+        return Signed.WRONGLY, readable(signature.key_id)
+    right = hmac.compare_digest(signature.mac, mac_of(attributes, record.value, secret))
+    return (Signed.RIGHTLY if right else Signed.WRONGLY), readable(signature.key_id)
 
 
 def _attributes(record: RawRecord) -> dict[str, str]:

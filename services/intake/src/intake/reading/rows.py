@@ -7,15 +7,17 @@ can fail: by its header, by broken compression, or by its size.
 from __future__ import annotations
 
 import csv
+import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
-from intake.domain.imports import FileFormat, FileLayout
-from intake.reading.columns import Columns
+from intake.domain.imports.imports import FileFormat, FileLayout
+from intake.reading.columns import Columns, without_marks
+from intake.reading.encodings import Transcription
 from keyturn_events import Refusal, RefusalKind
 
 MOST_ROWS: Final = 1_000_000
@@ -25,7 +27,9 @@ LONGEST_ROW: Final = 65_536
 DECOMPRESSED_AT_ONCE: Final = 1_048_576
 """Bytes that one step of decompression makes at most, so that a small file cannot fill memory."""
 
-_BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\x84\x31\x95\x33")
+UNKEPT: Final = "national_id"
+"""The column of which no word is kept."""
+
 _QUOTE: Final = b'"'
 
 
@@ -36,6 +40,8 @@ class Row:
     number: int
     form: dict[str, Any] | None = None
     fault: Refusal | None = None
+    text: str = ""
+    """The line as it stands, as far as it can be read."""
 
 
 class RowReader:
@@ -44,11 +50,13 @@ class RowReader:
     def __init__(self, layout: FileLayout) -> None:
         self._layout = layout
         self._inflate = _Inflate() if layout.gzip else None
+        self._transcription = Transcription(layout.encoding)
         self._pending = b""
-        self._at_start = True
         self._skipping = False
         self._columns: Columns | None = None
         self._rows = 0
+        self.header: tuple[str, ...] = ()
+        """The cells of the first line of a CSV file, once it has been read."""
 
     @property
     def header_read(self) -> bool:
@@ -63,12 +71,16 @@ class RowReader:
         """
         pieces = [content] if self._inflate is None else self._inflate.pieces(content)
         for piece in pieces:
-            yield from self._rows_of(self._records(piece))
+            yield from self._rows_of(self._records(self._transcription.feed(piece)))
 
     def finish(self) -> Iterator[Row]:
-        """The last row, when nothing ends it but the end of the file. Raises as `feed`."""
+        """The last row, when nothing ends it but the end of the file.
+
+        Raises as `feed`, and `Refusal` `cut-off-character`.
+        """
         if self._inflate is not None:
             self._inflate.finish()
+        yield from self._rows_of(self._records(self._transcription.finish()))
         last, self._pending = self._pending, b""
         if last and not self._skipping:
             yield from self._rows_of(iter([last]))
@@ -80,10 +92,6 @@ class RowReader:
     def _records(self, piece: bytes) -> Iterator[bytes | None]:
         """Complete records; None for one that is too long."""
         data = self._pending + piece
-        if self._at_start and len(data) >= len(max(_BYTE_ORDER_MARKS, key=len)):
-            self._at_start = False
-            for mark in _BYTE_ORDER_MARKS:
-                data = data.removeprefix(mark)
         quoted = self._layout.format is FileFormat.CSV
         start = search = quotes = 0
         while (end := data.find(b"\n", search)) >= 0:
@@ -119,58 +127,104 @@ class RowReader:
                 raise _invalid(
                     "too-many-rows", f"A file has {MOST_ROWS} rows at most; split it up."
                 )
-            try:
-                yield Row(self._rows, self._form(record))
-            except Refusal as refusal:
-                yield Row(self._rows, fault=refusal)
+            yield self._row(record)
+
+    def _row(self, record: bytes | None) -> Row:
+        text = ""
+        try:
+            text = self._text(record)
+            return Row(self._rows, self._form(text), text=text)
+        except Refusal as refusal:
+            if record is not None and not text:
+                text = self._transcription.readable(record)
+            return Row(self._rows, fault=refusal, text=text)
 
     def _header(self, record: bytes | None) -> Columns:
         try:
-            cells = self._cells(record)
+            cells = self._cells(self._text(record))
         except Refusal as refusal:
             raise _invalid("header-not-readable", f"The header: {refusal.detail}") from None
         layout = self._layout
+        self.header = tuple(cells)
         return Columns(cells, layout.columns, ignore_unknown=layout.ignore_unknown_columns)
 
-    def _form(self, record: bytes | None) -> dict[str, Any]:
+    def _form(self, text: str) -> dict[str, Any]:
         layout = self._layout
         form = (
-            self._columns.form(self._cells(record))
+            self._columns.form(self._cells(text))
             if self._columns is not None
-            else self._object(record)
+            else self._object(text)
         )
         form.setdefault("channel", layout.channel)
         if layout.community_id is not None:
             form.setdefault("community_id", layout.community_id)
         return form
 
-    def _cells(self, record: bytes | None) -> list[str]:
-        text = self._text(record)
+    def _cells(self, text: str) -> list[str]:
         try:
-            return next(csv.reader([text], delimiter=self._layout.delimiter, strict=True))
-        except (csv.Error, StopIteration):
+            return cells_of(text, self._layout.delimiter)
+        except ValueError:
             raise _invalid(
                 "malformed-row",
                 "The quotes of the line do not match; double a quote that is part of a cell.",
             ) from None
 
-    def _object(self, record: bytes | None) -> dict[str, Any]:
+    def _object(self, text: str) -> dict[str, Any]:
         try:
-            value = orjson.loads(self._text(record))
+            value = orjson.loads(text)
         except orjson.JSONDecodeError:
             raise _invalid("malformed-row", "The line is not JSON.") from None
         if not isinstance(value, dict):
             raise _invalid("malformed-row", "The line is not a JSON object.")
         names = self._layout.columns
-        return {names.get(key, key): inner for key, inner in value.items()} if names else value
+        return without_marks({names.get(key, key): inner for key, inner in value.items()})
 
     def _text(self, record: bytes | None) -> str:
         if record is None:
             raise _invalid("row-too-long", f"A row has {LONGEST_ROW} bytes at most.")
-        try:
-            return record.removesuffix(b"\r").decode(self._layout.encoding)
-        except UnicodeDecodeError:
-            raise _invalid("undecodable", f"The row is not {self._layout.encoding} text.") from None
+        return self._transcription.text(record.removesuffix(b"\r"))
+
+
+def kept_for_mending(text: str, layout: FileLayout, header: Sequence[str]) -> str | None:
+    """A rejected line as it may be kept: without the number of an identity card.
+
+    None of a line that cannot be taken apart when the file may have such numbers.
+    """
+    if layout.format is FileFormat.NDJSON:
+        return _object_without_secret(text, layout)
+    ours = [layout.columns.get(cell.strip(), cell.strip()) for cell in header]
+    if UNKEPT not in ours:
+        return text
+    try:
+        cells = cells_of(text, layout.delimiter)
+    except ValueError:
+        return None
+    if len(cells) != len(ours):
+        return None
+    cells[ours.index(UNKEPT)] = ""
+    line = io.StringIO()
+    csv.writer(line, delimiter=layout.delimiter, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _object_without_secret(text: str, layout: FileLayout) -> str | None:
+    secret = next((theirs for theirs, ours in layout.columns.items() if ours == UNKEPT), UNKEPT)
+    try:
+        said = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None if UNKEPT in text or secret in text else text
+    if not isinstance(said, dict) or said.keys().isdisjoint({UNKEPT, secret}):
+        return text
+    rest = {name: value for name, value in said.items() if name not in (UNKEPT, secret)}
+    return orjson.dumps(rest).decode()
+
+
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """The cells of a line. Raises ValueError when its quotes do not match."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except (csv.Error, StopIteration):
+        raise ValueError(line) from None
 
 
 class _Inflate:

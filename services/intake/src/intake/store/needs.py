@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from intake.domain.capture import PersonSaid
+from intake.domain.leads.capture import PersonSaid
 from keyturn_chassis.inputs import Input, TimerFired
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ class Needs:
     """Buildings of which every purchase is needed."""
     visitors: dict[int, Visitor] = field(default_factory=dict)
     documents: dict[type, set[tuple[str, ...]]] = field(default_factory=dict)
+    at: datetime | None = None
+    """The latest business time of the batch."""
     _parts: dict[type, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, inputs: Sequence[Input[Any]], subjects: Subjects) -> Needs:
         """What these inputs need."""
-        needs = cls()
+        needs = cls(at=max((input.cause.at for input in inputs), default=None))
         for input in inputs:
             subjects.of(input.value).need(needs, input)
         return needs

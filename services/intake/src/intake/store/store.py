@@ -11,11 +11,12 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from intake.domain.communities import ANY_COMMUNITY, Community
-from intake.domain.customers import Customer
-from intake.domain.identity import Identifier, IdentifierKind, Identity
-from intake.domain.leads import Lead
-from intake.domain.partners import Building
-from intake.domain.purchases import Purchase
+from intake.domain.leads.leads import Lead
+from intake.domain.partners.partners import Building
+from intake.domain.people.customers import Customer
+from intake.domain.people.identity import Identifier, IdentifierKind, Identity
+from intake.domain.people.recognition import MatchingGate
+from intake.domain.sales.purchases import Purchase
 from intake.reading.contact_points import identify
 from intake.store import tables
 from intake.store.aggregates import AGGREGATE_OF, AGGREGATES
@@ -23,14 +24,15 @@ from intake.store.documents import (
     CUSTOMER,
     LEAD_COLUMNS,
     PURCHASE,
+    customer_row,
     deposit_row,
-    document,
     lead_of,
     lead_row,
     purchase_row,
     step_row,
     touch_row,
 )
+from intake.store.matching import MatchingIndex, matching_index
 from intake.store.needs import Needs, Visitor
 from intake.store.subjects import SUBJECTS
 from intake.store.working_set import IntakeWorkingSet
@@ -42,7 +44,7 @@ from keyturn_events import Refusal
 _LEADS: Final = f"SELECT {LEAD_COLUMNS} FROM leads WHERE lead_id = ANY($1)"  # noqa: S608
 _LIVE_LEADS: Final = (
     f"SELECT {LEAD_COLUMNS} FROM leads"  # noqa: S608
-    " WHERE customer_id = ANY($1) AND status <> 'won'"
+    " WHERE customer_id = ANY($1) AND status NOT IN ('won', 'withdrawn')"
 )
 _PURCHASES: Final = "SELECT purchase_id, version, document::text FROM purchases"
 _CUSTOMERS: Final = (
@@ -71,15 +73,20 @@ class IntakeStore:
         await _add_leads_of(connection, leads, purchases)
         _add_places(needs, leads, purchases)
         documents = {
-            state: await AGGREGATE_OF[state].load(connection, keys)
+            state: Loaded(await AGGREGATE_OF[state].load(connection, keys))
             for state, keys in needs.documents.items()
         }
         identities = _identities(needs.visitors, documents.get(Community, Loaded({})))
         customers, owners = await _owners(connection, identities.values())
+        matching = await matching_index(connection, identities.values())
         await _add_customers(
             connection,
             customers,
-            needs.customers | {lead.customer_id for _, lead in leads.values()},
+            needs.customers
+            | matching.customer_ids
+            | {lead.customer_id for _, lead in leads.values()}
+            # Whoever may yet sign: a contract implies consent.
+            | {p.customer_id for _, p in purchases.values() if not p.bound and p.live},
         )
         await _add_live_leads(connection, leads, customers)
         rows = IntakeWorkingSet(
@@ -91,6 +98,10 @@ class IntakeStore:
             purchases=Loaded(purchases),
             documents=documents,
         )
+        rows.keep_part(matching)
+        if matching.gates:
+            gates = {(gate,) for gate in matching.gates}
+            await rows.load_documents(connection, MatchingGate, gates)
         for subject in SUBJECTS.all:
             await subject.load(connection, needs, rows)
         return rows
@@ -102,8 +113,8 @@ class IntakeStore:
             connection,
             tables.customers,
             [
-                {"customer_id": key, "version": version, "document": document(CUSTOMER, customer)}
-                for key, version, customer in changed.customers.changes()
+                customer_row(customer, version)
+                for _, version, customer in changed.customers.changes()
             ],
         )
         await insert_rows(
@@ -117,20 +128,30 @@ class IntakeStore:
         await save_versioned(
             connection,
             tables.leads,
-            [lead_row(lead, version) for _, version, lead in changed.leads.changes()],
+            [
+                lead_row(lead, version, changed.customers.get(lead.customer_id))
+                for _, version, lead in changed.leads.changes()
+            ],
         )
         await insert_rows(connection, tables.touches, [touch_row(t) for t in changed.touches])
         await insert_rows(connection, tables.lead_steps, [step_row(s) for s in changed.steps])
-        await save_versioned(
-            connection,
-            tables.purchases,
-            [purchase_row(p, version) for _, version, p in changed.purchases.changes()],
-        )
+        # Who gives a home up goes first, so that somebody else can have it in the same batch.
+        for live in (False, True):
+            await save_versioned(
+                connection,
+                tables.purchases,
+                [
+                    purchase_row(purchase, version)
+                    for _, version, purchase in changed.purchases.changes()
+                    if purchase.live is live
+                ],
+            )
         await insert_rows(connection, tables.deposits, [deposit_row(d) for d in changed.deposits])
         for aggregate in AGGREGATES:
             states = changed.documents.get(aggregate.state)
             if states is not None:
                 await aggregate.save(connection, states)
+        await changed.part(MatchingIndex).save(connection)
         for subject in SUBJECTS.all:
             await subject.save(connection, changed)
 
@@ -249,10 +270,9 @@ async def _add_customers(
         return
     driver = await driver_of(connection)
     for row in await driver.fetch(_CUSTOMERS, list(wanted)):
-        customers[row["customer_id"]] = (
-            row["version"],
-            CUSTOMER.validate_json(row["document"]),
-        )
+        customer = CUSTOMER.validate_json(row["document"])
+        if customer.withdrawn_at is None:
+            customers[row["customer_id"]] = (row["version"], customer)
 
 
 async def _add_live_leads(

@@ -41,6 +41,10 @@ class Subject:
         """What the decision on `input` looks at, as of now. Raises `Refusal`."""
         raise AssertionError(f"{type(self).__name__} has no state for {type(input.value).__name__}")
 
+    def version(self, rows: IntakeWorkingSet, input: Input[Any]) -> int:  # noqa: ARG002 - for others
+        """The version of what a command is about, for those whose route takes If-Match."""
+        raise AssertionError(f"{type(self).__name__} has no version for If-Match")
+
     def put(self, rows: IntakeWorkingSet, state: Any) -> None:
         """Take a state of `states` that a decision handed back."""
 

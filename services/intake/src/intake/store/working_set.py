@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from intake.domain.communities import Community
-from intake.domain.customers import Customer
-from intake.domain.dossier import Dossier
-from intake.domain.identity import Identifier, Identity
-from intake.domain.leads import Lead, LeadStep, Touch
-from intake.domain.partners import Building
-from intake.domain.purchases import Completion, Deposit, Purchase
+from intake.domain.consent.consent_words import ConsentWord
+from intake.domain.dossier import Dossier, present
+from intake.domain.leads.advisors import Desk
+from intake.domain.leads.leads import Lead, LeadStep, Touch
+from intake.domain.partners.partners import Building
+from intake.domain.people.customers import Customer
+from intake.domain.people.identity import Identifier, Identity
+from intake.domain.sales.purchases import Completion, Deposit, Purchase
 from intake.store.aggregates import AGGREGATE_OF
+from intake.store.desks import Desks
+from intake.store.matching import MatchingIndex, is_matchable
 from keyturn_chassis.database import Loaded
 from keyturn_chassis.inputs import Input
 from keyturn_chassis.service import Deadline
@@ -47,10 +53,14 @@ class IntakeWorkingSet:
     touches: list[Touch] = field(default_factory=list)
     steps: list[LeadStep] = field(default_factory=list)
     deposits: list[Deposit] = field(default_factory=list)
+    ledgers: dict[str, list[Deposit]] = field(default_factory=dict)
+    """What came and went on the purchases in question, by purchase."""
+    words: list[ConsentWord] = field(default_factory=list)
     _parts: dict[type, Any] = field(default_factory=dict)
     _live_leads: dict[LeadPlace, str] = field(default_factory=dict)
     _claims: dict[str, str] = field(default_factory=dict)
     _sales: dict[tuple[str, str], str] = field(default_factory=dict)
+    _unled: dict[tuple[str, str], str] = field(default_factory=dict)
     _in_building: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,6 +75,10 @@ class IntakeWorkingSet:
         Raises `Refusal` when the person of a capture cannot be identified.
         """
         return self.subjects.of(input.value).state(self, input)
+
+    def version_for(self, input: Input[Any], /) -> int:
+        """The version of what the command of `input` is about, as a read shows it."""
+        return self.subjects.of(input.value).version(self, input)
 
     def put(self, state: Any, /) -> None:
         """Take what a decision handed back."""
@@ -90,10 +104,26 @@ class IntakeWorkingSet:
         found: P = part
         return found
 
+    def keep_part(self, part: object) -> None:
+        """Keep a part that was loaded before there was a working set."""
+        self._parts[type(part)] = part
+
     def document(self, state: type[V], *key: str) -> V | None:
         """The state of that type with this key, if there is one."""
         loaded = self.documents.get(state)
         return None if loaded is None else loaded.get(key)
+
+    def document_version(self, state: type, *key: str) -> int:
+        """The version of the state of that type with this key; 0 when there is none."""
+        loaded = self.documents.get(state)
+        return 0 if loaded is None else loaded.version(key)
+
+    async def load_documents(
+        self, connection: AsyncConnection, state: type, keys: Collection[tuple[str, ...]]
+    ) -> None:
+        """Load states of one type whose keys were not known when the batch was looked at."""
+        more = await AGGREGATE_OF[state].load(connection, keys)
+        self.documents.setdefault(state, Loaded({})).add(more)
 
     def put_document(self, state: object) -> None:
         """Keep a state of one of the kinds in aggregates.py."""
@@ -113,6 +143,15 @@ class IntakeWorkingSet:
             return None
         return Completion(known.expected_completion, known.progressed_on)
 
+    def desk(self, community_id: str | None) -> Desk:
+        """The advisors of a community."""
+        return self.part(Desks).of(community_id)
+
+    def customer(self, customer_id: str) -> Customer | None:
+        """A customer to whom something may be done: nobody who was erased."""
+        known = self.customers.get(customer_id)
+        return None if known is None or known.erased_at is not None else known
+
     def live_lead(self, customer_id: str, community_id: str | None) -> Lead | None:
         """The one live lead of a customer in a community."""
         lead_id = self._live_leads.get((customer_id, community_id))
@@ -128,6 +167,23 @@ class IntakeWorkingSet:
         purchase_id = self._sales.get((partner_id, sale_reference))
         return None if purchase_id is None else self.purchases.get(purchase_id)
 
+    def unled(self, customer_id: str, community_id: str) -> Purchase | None:
+        """The live purchase of a customer in a community that no lead led to."""
+        purchase_id = self._unled.get((customer_id, community_id))
+        return None if purchase_id is None else self.purchases.get(purchase_id)
+
+    def add_leads(self, rows: Mapping[str, tuple[int, Lead]]) -> None:
+        """Take leads that were loaded later; what is there already stays."""
+        self.leads.add(rows)
+        for lead_id in rows:
+            self._index_lead(present(self.leads.get(lead_id)))
+
+    def add_purchases(self, rows: Mapping[str, tuple[int, Purchase]]) -> None:
+        """Take purchases that were loaded later; what is there already stays."""
+        self.purchases.add(rows)
+        for purchase_id in rows:
+            self._index_purchase(present(self.purchases.get(purchase_id)))
+
     def in_building(self, community_id: str, building: str) -> list[Purchase]:
         """All purchases in a building."""
         purchase_ids = self._in_building.get((community_id, building), ())
@@ -137,11 +193,16 @@ class IntakeWorkingSet:
     def put_dossier(self, dossier: Dossier) -> None:
         """Keep the parts of a dossier that are written back."""
         if dossier.customer is not None:
+            known = self.customers.get(dossier.customer.customer_id)
             self.customers.put(dossier.customer.customer_id, dossier.customer)
             for identifier in dossier.claimed:
                 self.owners[identifier] = dossier.customer.customer_id
                 self.claimed[identifier] = dossier.customer.customer_id
+            if is_matchable(dossier.customer):
+                self.part(MatchingIndex).follow(self, known, dossier.customer)
         if dossier.lead is not None:
+            before = self.leads.get(dossier.lead.lead_id)
+            self.part(Desks).follow(before, dossier.lead, dossier.facts)
             self.leads.put(dossier.lead.lead_id, dossier.lead)
             self._index_lead(dossier.lead)
         if dossier.purchase is not None:
@@ -149,6 +210,11 @@ class IntakeWorkingSet:
         self.touches += dossier.touches
         self.steps += dossier.steps
         self.deposits += dossier.deposits
+        for entry in dossier.deposits:
+            self.ledgers.setdefault(entry.purchase_id, []).append(entry)
+        self.words += dossier.words
+        for review in dossier.reviews:
+            self.put_document(review)
 
     def put_purchase(self, purchase: Purchase) -> None:
         """Keep a purchase."""
@@ -167,6 +233,11 @@ class IntakeWorkingSet:
             self._claims[purchase.home_id] = purchase.purchase_id
         elif self._claims.get(purchase.home_id) == purchase.purchase_id:
             del self._claims[purchase.home_id]
+        place_of = (purchase.customer_id, purchase.community_id)
+        if purchase.live and purchase.lead_id is None:
+            self._unled[place_of] = purchase.purchase_id
+        elif self._unled.get(place_of) == purchase.purchase_id:
+            del self._unled[place_of]
         if purchase.partner_id is not None and purchase.sale_reference is not None:
             sale = (purchase.partner_id, purchase.sale_reference)
             self._sales[sale] = purchase.purchase_id

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from intake.domain.communities import Community
 from intake.domain.dossier import Dossier
-from intake.domain.partners import Building, Outcome, Partner, PartnerFile, PartnerRecord
+from intake.domain.partners.partners import Building, Outcome, Partner, PartnerFile, PartnerRecord
 from intake.reading.partner_records import person_said, read_partner_record
 from intake.store import tables
 from intake.store.documents import record_row
@@ -34,6 +36,11 @@ _ACCEPTED: Final = (
     " JOIN unnest($1::text[], $2::text[]) AS w (partner_id, event_id)"
     " USING (partner_id, event_id) WHERE outcome = 'accepted'"
 )
+_ACCEPTED_TODAY: Final = (
+    "SELECT partner_id, count(*) AS accepted FROM partner_records"
+    " WHERE partner_id = ANY($1::text[]) AND outcome = 'accepted' AND received_at >= $2"
+    " GROUP BY partner_id"
+)
 
 
 @dataclass(slots=True)
@@ -41,6 +48,8 @@ class ReceivedNeeds:
     """The records of a batch, read once, by the identity of the input."""
 
     records: dict[int, PartnerRecord] = field(default_factory=dict)
+    since: datetime | None = None
+    """The beginning of the day, in UTC, on which the batch came."""
 
 
 @dataclass(slots=True)
@@ -49,6 +58,9 @@ class Received:
 
     records: dict[int, PartnerRecord] = field(default_factory=dict)
     accepted: dict[tuple[str, str], str] = field(default_factory=dict)
+    today: Counter[str] = field(default_factory=Counter)
+    """Events accepted on this day of the partners with a quota. Workers that take records of one
+    partner at the same moment may each let in as many as are left of it."""
     files: list[PartnerFile] = field(default_factory=list)
     """What became of the records, to be written."""
 
@@ -62,7 +74,10 @@ class PartnerDoor(Subject):
     def need(self, needs: Needs, input: Input[Any]) -> None:
         """The partner, and whoever and whatever its event names."""
         record = read_partner_record(input.value)
-        needs.part(ReceivedNeeds).records[id(input)] = record
+        received = needs.part(ReceivedNeeds)
+        received.records[id(input)] = record
+        day = input.cause.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        received.since = min(received.since or day, day)
         needs.document(Partner, record.partner_id)
         match record.event:
             case PartnerLeadSubmitted() as event:
@@ -92,6 +107,13 @@ class PartnerDoor(Subject):
                 if record.event_id is not None
             },
         )
+        since = needs.part(ReceivedNeeds).since
+        partners = rows.documents.get(Partner)
+        limited = [p.partner_id for p in partners.values() if p.daily_quota] if partners else []
+        if limited and since is not None:
+            driver = await driver_of(connection)
+            for row in await driver.fetch(_ACCEPTED_TODAY, limited, since):
+                received.today[row["partner_id"]] = row["accepted"]
 
     def state(self, rows: IntakeWorkingSet, input: Input[Any]) -> PartnerFile:
         """The record with its partner, and what its event is about."""
@@ -101,6 +123,7 @@ class PartnerDoor(Subject):
             record=record,
             received_at=input.cause.at,
             partner=rows.document(Partner, record.partner_id),
+            accepted_today=received.today[record.partner_id],
             accepted_digest=received.accepted.get((record.partner_id, record.event_id or "")),
         )
         if record.event is None or file.partner is None:
@@ -117,6 +140,7 @@ class PartnerDoor(Subject):
             return
         record = state.record
         received.accepted[record.partner_id, record.event_id or ""] = record.digest
+        received.today[record.partner_id] += 1
         rows.put_dossier(state.dossier)
         for purchase in state.purchases:
             rows.put_purchase(purchase)

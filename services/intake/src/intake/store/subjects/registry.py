@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from intake.domain.communities import Community
-from intake.domain.partners import Partner
-from intake.domain.registry import RegisterCommunity, RegisterPartner
+from intake.domain.community_commands import RegisterCommunity
+from intake.domain.partners.partner_commands import PartnerCommand
+from intake.domain.partners.partners import Partner
 from intake.store.needs import Needs
 from intake.store.subject import Subject
 from intake.store.working_set import IntakeWorkingSet
@@ -16,7 +17,7 @@ from keyturn_chassis.inputs import Input
 class Registry(Subject):
     """Registrations."""
 
-    inputs = (RegisterPartner, RegisterCommunity)
+    inputs = (PartnerCommand, RegisterCommunity)
 
     def need(self, needs: Needs, input: Input[Any]) -> None:
         """What is registered under that id."""
@@ -26,10 +27,14 @@ class Registry(Subject):
         """What is registered under that id."""
         return rows.document(*_place(input.value))
 
+    def version(self, rows: IntakeWorkingSet, input: Input[Any]) -> int:
+        """The version of what is registered."""
+        return rows.document_version(*_place(input.value))
+
 
 def _place(
-    command: RegisterPartner | RegisterCommunity,
+    command: PartnerCommand | RegisterCommunity,
 ) -> tuple[type[Partner | Community], str]:
-    if isinstance(command, RegisterPartner):
-        return Partner, command.partner.partner_id
+    if isinstance(command, PartnerCommand):
+        return Partner, command.partner_id
     return Community, str(command.community.community_id)

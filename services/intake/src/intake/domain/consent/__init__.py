@@ -1,0 +1,1 @@
+"""What a customer allows, by whose word, and until when."""

@@ -1,0 +1,1 @@
+"""Files of leads, worked through and taken back."""

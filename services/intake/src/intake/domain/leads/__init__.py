@@ -1,0 +1,1 @@
+"""From the first touch to the contract: whose lead it is, and what becomes of it."""

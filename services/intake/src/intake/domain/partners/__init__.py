@@ -1,0 +1,1 @@
+"""What partner systems may say, and what it does."""

@@ -1,0 +1,1 @@
+"""Who a customer is, and when two of them are one person."""

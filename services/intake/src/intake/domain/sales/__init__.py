@@ -1,0 +1,1 @@
+"""Homes, the queue for them, and the purchases that come of it."""

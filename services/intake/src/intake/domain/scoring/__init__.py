@@ -1,0 +1,1 @@
+"""A lead's chance of becoming a purchase, with its reasons."""

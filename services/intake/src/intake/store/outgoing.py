@@ -1,0 +1,42 @@
+"""What every event of a kind carries when it leaves, whichever decision made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from intake.domain.dossier import Dossier
+from intake.domain.partners.partners import PartnerFile
+from intake.domain.people.customers import Customer
+from intake.reading.link_tokens import with_links
+from intake.store.working_set import IntakeWorkingSet
+from keyturn_events import Event
+from keyturn_events.intake import ContactChanged
+
+
+def outgoing(rows: IntakeWorkingSet, state: object, events: Sequence[Event]) -> Sequence[Event]:
+    """The events of a decision that handed `state` back, as they leave."""
+    if not any(isinstance(event, ContactChanged) for event in events):
+        return events
+    decided = _customer_of(state)
+    return [
+        with_links(event, _records(rows, decided, event.customer_id))
+        if isinstance(event, ContactChanged)
+        else event
+        for event in events
+    ]
+
+
+def _records(rows: IntakeWorkingSet, decided: Customer | None, customer_id: str) -> list[Customer]:
+    known = decided if decided is not None and decided.customer_id == customer_id else None
+    known = known or rows.customers.get(customer_id)
+    return [] if known is None else [known]
+
+
+def _customer_of(state: object) -> Customer | None:
+    match state:
+        case Dossier():
+            return state.customer
+        case PartnerFile():
+            return state.dossier.customer
+        case _:
+            return None
