@@ -18,6 +18,8 @@ WANTED = {
     "worker_rss_mb",
     "import_growth_mb",
     "parked_1pct_p99_vs_none",
+    "intake_search_p99_ms",
+    "intake_list_p99_ms",
 }
 
 

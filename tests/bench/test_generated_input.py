@@ -12,7 +12,7 @@ from bench.narrator import customer_id
 from bench.outbox_rows import COLUMNS
 from bench.people import RETURNING, csv_lines, leads
 from bench.records import Record
-from intake.domain.imports import FileLayout
+from intake.domain.imports.imports import FileLayout
 from intake.reading.contact_points import identify
 from intake.reading.lead_form import LeadForm
 from intake.reading.rows import RowReader

@@ -226,7 +226,8 @@ CodeOf = Callable[[str], str]
 def journey(code_of: CodeOf) -> Story:
     """A family's whole journey under two ids, and a friend's who came with their code.
 
-    Everything that is said of a customer on a shared topic is said in it, but of an erasure.
+    Everything that is said of a customer on a shared topic is said in it, but of an erasure and of
+    an import that is undone.
     """
     code = code_of("ann")
     return (
@@ -239,9 +240,11 @@ def journey(code_of: CodeOf) -> Story:
         _told(0.5, intake.CustomerRegistered, "bea", household=Household()),
         _told(0.5, intake.LeadCaptured, "bea", **LEAD | {"lead_id": "lead-2"}),
         _told(0.5, intake.ConsentChanged, "bea", status=ConsentStatus.DENIED),
+        _told(0.6, intake.LeadResponseOverdue, "ann", lead_id="lead-1"),
         _told(1, intake.LeadAdvanced, "ann", lead_id="lead-1"),
         _told(2, intake.LeadStalled, "ann", lead_id="lead-1"),
         _told(3, intake.LeadLost, "ann", lead_id="lead-1"),
+        _told(3, intake.LeadReleased, "ann", lead_id="lead-1"),
         _told(4, intake.LeadRevived, "ann", lead_id="lead-1"),
         _told(5, intake.HomeReserved, "ann", **PURCHASE),
         _told(6, intake.HomeSubscribed, "ann", **PURCHASE),
@@ -356,7 +359,47 @@ def rivals(code_of: CodeOf) -> Story:
     )
 
 
+IMPORTED = {"joined": False, "repeated": False, "import_id": "import-1"}
+UNDONE = {"import_id": "import-1"}
+NEWS = {"lead_id": "lead-9"}
+
+
+def undone(code_of: CodeOf) -> Story:
+    """A file brings a friend who is known and somebody whom nobody is, and is taken back.
+
+    The friend came with another owner's code since, and bought before the import was undone.
+    """
+    anns, eves = {"referral_code": code_of("ann")}, {"referral_code": code_of("eve")}
+    imported = IMPORTED | {"lead_id": "lead-8"} | eves
+    return (
+        _told(7, intake.PurchaseSigned, "ann", **PURCHASE),
+        _told(8, intake.PurchaseSigned, "eve", **PURCHASE | {"purchase_id": "purchase-5"}),
+        _told(90, desk.HandoverCompleted, "ann", **HANDOVER),
+        _told(98, intake.CustomerRegistered, "cho", household=Household()),
+        _told(99, intake.LeadCaptured, "cho", **imported),
+        _told(99, intake.CustomerRegistered, "gus", household=_household()),
+        _told(99, intake.ContactChanged, "gus"),
+        _told(99, intake.ConsentChanged, "gus"),
+        _told(99, intake.LeadCaptured, "gus", **IMPORTED | NEWS, **anns),
+        _told(99, intake.LeadScored, "gus", **NEWS),
+        _told(100, intake.LeadCaptured, "cho", **FRIEND, **anns),
+        _told(101, intake.LeadAdvanced, "cho", lead_id="lead-8"),
+        _told(102, segmentation.CustomerSegmented, "gus", **SEGMENT, to_segment="empty-nester"),
+        _told(110, intake.PurchaseSigned, "cho", **BOUGHT | anns),
+        _told(115, intake.LeadWithdrawn, "cho", lead_id="lead-8", **UNDONE),
+        _told(115, intake.LeadWithdrawn, "gus", **NEWS, **UNDONE),
+        _told(115, intake.CustomerWithdrawn, "gus", **UNDONE),
+        _told(115, intake.ContactErased, "gus"),
+    )
+
+
 @pytest.fixture(scope="session")
 def stories() -> Mapping[str, Callable[[CodeOf], Story]]:
     """The stories by name; each asks for the codes that owners pass on."""
-    return {"journey": journey, "parted": parted, "erased": erased, "rivals": rivals}
+    return {
+        "journey": journey,
+        "parted": parted,
+        "erased": erased,
+        "rivals": rivals,
+        "undone": undone,
+    }

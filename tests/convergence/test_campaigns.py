@@ -160,7 +160,7 @@ def test_every_reaction_leaves_its_mark_on_a_story(
     assert unnoticed == set()
 
 
-STORIES = ["journey", "parted", "erased", "rivals"]
+STORIES = ["journey", "parted", "erased", "rivals", "undone"]
 MOMENTS = st.sampled_from([timedelta(0), timedelta(days=400), timedelta(days=3653)])
 """Before, while and after points become active and expire."""
 

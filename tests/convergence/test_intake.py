@@ -20,14 +20,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intake.domain import purchase_commands
-from intake.domain.partners import Building, Partner
-from intake.domain.purchase_commands import ReserveHome
-from intake.domain.purchases import Purchase
+from intake.domain.leads.lead_deadlines import FIRST_RESPONSE, PROTECTION
+from intake.domain.partners.partners import Building, Partner
+from intake.domain.sales import purchase_commands
+from intake.domain.sales.purchase_commands import ReserveHome
+from intake.domain.sales.purchases import Purchase
 from intake.reactions import reactions
 from intake.reading.contact_points import identify
 from intake.store.needs import Needs
 from intake.store.subjects import SUBJECTS
+from intake.store.subjects.consents import CONSENT_ENDS
 from intake.store.subjects.leads import LEAD_STALLED
 from intake.store.subjects.partner_door import Received, ReceivedNeeds
 from intake.store.subjects.purchases import RESERVATION_EXPIRED
@@ -45,7 +47,7 @@ from keyturn_events.partners import (
     PartnerSaleRecorded,
     Person,
 )
-from keyturn_events.vocabulary import Channel, PurchaseStage, Purpose
+from keyturn_events.vocabulary import Channel, LeadChannel, PurchaseStage, Purpose
 
 if TYPE_CHECKING:
     from tests.convergence.conftest import Fold, Story, Telling
@@ -54,6 +56,7 @@ NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 DAY = timedelta(days=1)
 PRICE = Money(amount=Decimal("1680000.00"), currency="CNY")
 PHONE = "13800138000"
+TIMERS = {CONSENT_ENDS, FIRST_RESPONSE, PROTECTION, LEAD_STALLED, RESERVATION_EXPIRED}
 TYPES = (PartnerLeadSubmitted, PartnerSaleRecorded, PartnerConstructionProgressed)
 
 
@@ -100,7 +103,7 @@ def consent(granted: bool) -> dict[str, Any]:
 
 def story(*sales: PartnerEvent) -> Story:
     """A person asks at a portal and an agency, buys, and their building comes along."""
-    email = {"person": Person(phone=PHONE, email="wei@example.com")}
+    email = {"person": Person(phone=PHONE, email="wei@example.com"), "channel": LeadChannel.AGENCY}
     income = {"affordability": Affordability(annual_income=PRICE)}
     return (
         said("portal", "1", lead("l-1", 1, "riverside", **consent(granted=True))),
@@ -194,7 +197,7 @@ def after(fold: Callable[..., Fold]) -> Callable[..., Fold]:
         service.decide(Input(reservation, cause, purchase_commands.reserve))
         if not late:
             service.let_time_pass(NOON + DAY)
-        service.let_time_pass(NOON + 100 * DAY)
+        service.let_time_pass(NOON + 800 * DAY)
         return service
 
     return tell
@@ -252,7 +255,7 @@ def test_the_stories_call_for_every_reaction(after: Callable[..., Fold]) -> None
     assert set(reactions.untrusted) == {Topic.PARTNERS_INBOUND}
     assert reactions.events == {}
     for service in services:
-        assert service.fired == set(reactions.timers) == {LEAD_STALLED, RESERVATION_EXPIRED}
+        assert service.fired == set(reactions.timers) == TIMERS
         outcomes = [str(file.outcome) for file in service.working_set.kept.part(Received).files]
         assert set(outcomes) == {"accepted", "duplicate"}
 

@@ -117,7 +117,10 @@ def test_every_reaction_leaves_its_mark_on_a_story(
     assert unnoticed == set()
 
 
-@pytest.mark.parametrize("name", ["journey", "parted", "erased", "rivals"])
+STORIES = ["journey", "parted", "erased", "rivals", "undone"]
+
+
+@pytest.mark.parametrize("name", STORIES)
 @settings(derandomize=True, max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_order_that_kafka_may_give_leads_to_one_state(
@@ -133,7 +136,7 @@ def test_any_order_that_kafka_may_give_leads_to_one_state(
     assert state(after(told, late=data.draw(st.booleans()))) == expected(name)
 
 
-@pytest.mark.parametrize("name", ["journey", "parted", "erased", "rivals"])
+@pytest.mark.parametrize("name", STORIES)
 @settings(derandomize=True, max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_order_at_all_leads_to_one_state(

@@ -20,9 +20,11 @@ NOON = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 """Monday noon in Shanghai: where the clock of every test begins."""
 
 SCOPES = (
-    "leads:read", "leads:write", "imports:read", "imports:write", "customers:read",
-    "consents:write", "purchases:read", "purchases:write", "partners:read", "partners:write",
-    "communities:read", "communities:write",
+    "advisors:read", "advisors:write", "communities:read", "communities:write", "consents:write",
+    "customers:merge", "customers:read", "homes:read", "homes:write", "imports:read",
+    "imports:write", "leads:read", "leads:write", "partners:read", "partners:write",
+    "purchases:read", "purchases:write", "queue:read", "queue:write", "scoring:read",
+    "scoring:write",
 )  # fmt: skip
 
 

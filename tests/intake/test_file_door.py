@@ -16,7 +16,7 @@ from keyturn_events.intake import ConsentChanged, CustomerRegistered, LeadCaptur
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from intake.domain.imports import ImportJob
+    from intake.domain.imports.imports import ImportJob
     from tests.intake.conftest import Intake
 
 

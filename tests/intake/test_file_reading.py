@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intake.domain.imports import Encoding, FileFormat, FileLayout
+from intake.domain.imports.imports import Encoding, FileFormat, FileLayout
 from intake.reading import rows
 from intake.reading.rows import LONGEST_ROW, Row, RowReader
 from keyturn_events import Refusal
@@ -190,3 +190,75 @@ def test_however_the_file_is_cut_into_pieces_its_rows_are_the_same(
     rows = read(content.encode(), piece=piece)
     assert [row.form and row.form.get("name") for row in rows] == [name.strip() for name in names]
     assert rows == read(content.encode())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec", "text"),
+    [
+        (Encoding.UTF_8, "utf-8", "name,phone\n张伟,1\nЮлия,2\n"),
+        (Encoding.UTF_16, "utf-16", "name,phone\n张伟,1\nਊ∢,2\n"),
+        (Encoding.UTF_16, "utf-16-le", "name,phone\n张伟,1\n"),
+        (Encoding.GB18030, "gbk", "name,phone\n张伟,1\n"),
+        (Encoding.BIG5, "big5", "name,phone\n張偉,1\n"),
+        (Encoding.SHIFT_JIS, "cp932", "name,phone\n髙橋ソ表,1\n"),
+        (Encoding.EUC_JP, "euc_jp", "name,phone\n高橋,1\n"),
+        (Encoding.EUC_KR, "cp949", "name,phone\n김철수,1\n"),
+        (Encoding.WINDOWS_1250, "cp1250", "name,phone\nŁukasz,1\n"),
+        (Encoding.WINDOWS_1251, "cp1251", "name,phone\nЮлия,1\n"),
+        (Encoding.WINDOWS_1252, "cp1252", "name,phone\nZoë “Z” €,1\n"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 3, 1 << 20])
+def test_every_encoding_is_read_however_the_file_is_cut(
+    encoding: Encoding, codec: str, text: str, piece: int
+) -> None:
+    found = read(text.encode(codec), replace(CSV, encoding=encoding), piece=piece)
+    names = [line.split(",")[0] for line in text.splitlines()[1:]]
+    assert [row.form and row.form["name"] for row in found] == names
+
+
+@pytest.mark.parametrize("declared", [Encoding.UTF_8, Encoding.GB18030, Encoding.WINDOWS_1252])
+@pytest.mark.parametrize("written", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_the_mark_of_the_file_has_precedence_over_what_is_declared(
+    declared: Encoding, written: str
+) -> None:
+    mark = "\ufeff" if written == "utf-16-be" else ""
+    content = f"{mark}name,phone\n张伟,1\n".encode(written)
+    assert forms(content, replace(CSV, encoding=declared)) == [
+        {"name": "张伟", "phone": "1", "channel": "file"}
+    ]
+
+
+def test_an_undecodable_byte_is_named_with_its_place_and_what_to_do() -> None:
+    (row,) = read("name,phone\n张,1\n".encode() + "李娜,2\n".encode("gbk"))[1:]
+    assert row.number == 2
+    assert row.fault is not None
+    assert row.fault.detail == (
+        "Byte 1 of the row (C0) is not utf-8 text; save the file as UTF-8, or name the encoding it"
+        " has with `encoding`: utf-8, utf-16, gb18030, big5, shift_jis, euc-jp, euc-kr,"
+        " windows-1250, windows-1251, windows-1252."
+    )
+    assert row.text == "\ufffd\ufffd\ufffd\ufffd,2"
+
+
+def test_half_a_surrogate_pair_rejects_its_row_alone() -> None:
+    text = "phone\n1\nab\ud83d\n3\n"
+    content = b"\xff\xfe" + text.encode("utf-16-le", "surrogatepass")
+    first, second, third = read(content, replace(CSV, encoding=Encoding.UTF_16))
+    assert (first.form, third.form) == (
+        {"phone": "1", "channel": "file"},
+        {"phone": "3", "channel": "file"},
+    )
+    assert second.fault is not None
+    assert second.fault.detail.startswith("Character 3 of the row is half a surrogate pair;")
+
+
+def test_utf_16_that_ends_in_the_middle_of_a_character_fails_the_file() -> None:
+    content = "phone\n1\n".encode("utf-16")[:-1]
+    with pytest.raises(Refusal, match="cut-off-character"):
+        read(content, replace(CSV, encoding=Encoding.UTF_16))
+
+
+def test_a_file_that_is_shorter_than_a_mark_is_read() -> None:
+    assert read(b"\xef\xbb\xbf1", NDJSON)[0].fault is not None
+    assert forms(b"{}", NDJSON) == [{"channel": "file"}]

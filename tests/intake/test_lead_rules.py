@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intake.domain import lead_commands, leads, scoring
 from intake.domain.communities import Community
-from intake.domain.customers import Customer
 from intake.domain.dossier import Dossier
-from intake.domain.leads import Lead, LeadStatus
+from intake.domain.leads import lead_commands, leads
+from intake.domain.leads.leads import Lead, LeadStatus
+from intake.domain.people.customers import Customer
+from intake.domain.scoring import scoring
 from keyturn_chassis.inputs import Cause
 from keyturn_events import Refusal
 from keyturn_events.intake import LeadScored, LeadStalled
@@ -116,7 +117,7 @@ def test_assigning_a_lead_to_its_owner_again_says_nothing() -> None:
 
 
 def test_a_lead_that_nobody_touched_for_three_days_has_stalled() -> None:
-    after, events = lead_commands.stall(dossier(), None, cause(3))
+    after, events = lead_commands.pass_deadlines(dossier(), None, cause(3))
     assert events == [
         LeadStalled(
             customer_id="zhang",
@@ -133,8 +134,8 @@ def test_a_lead_that_nobody_touched_for_three_days_has_stalled() -> None:
 
 def test_a_lead_that_was_touched_meanwhile_has_not_stalled() -> None:
     touched = leads.touched(LEAD, RIVERSIDE, NOON + timedelta(days=2))
-    with pytest.raises(Refusal, match="lead-not-idle"):
-        lead_commands.stall(dossier(touched), None, cause(3))
+    with pytest.raises(Refusal, match="nothing-due"):
+        lead_commands.pass_deadlines(dossier(touched), None, cause(3))
 
 
 def test_a_touch_that_comes_late_does_not_make_a_lead_idle_earlier() -> None:

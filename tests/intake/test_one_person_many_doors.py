@@ -70,7 +70,7 @@ async def test_sixty_four_captures_of_one_person_through_four_doors_are_one_cust
 
 async def _captured_by(runtime: Runtime, intake: Intake, number: int) -> None:
     """Capture through another API process on the same database."""
-    from intake.domain.capture import CaptureLead, PersonSaid, capture
+    from intake.domain.leads.capture import CaptureLead, PersonSaid, capture
     from keyturn_chassis.group_commit import PendingCommand
     from keyturn_chassis.idempotency import Answer, RequestKey
     from keyturn_events.vocabulary import LeadChannel

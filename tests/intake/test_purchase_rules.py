@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intake.domain import purchase_commands as commands
-from intake.domain import purchases
 from intake.domain.communities import Community
-from intake.domain.customers import Customer
 from intake.domain.dossier import Dossier
-from intake.domain.leads import Lead, LeadStatus
-from intake.domain.purchases import Purchase
+from intake.domain.leads.leads import Lead, LeadStatus
+from intake.domain.people.customers import Customer
+from intake.domain.sales import purchase_commands as commands
+from intake.domain.sales import purchases
+from intake.domain.sales.purchases import Purchase
 from keyturn_chassis.inputs import Cause
 from keyturn_events import Event, Money, Refusal
 from keyturn_events.intake import (

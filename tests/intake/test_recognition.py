@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from intake.domain.capture import PersonSaid
-from intake.domain.customers import Customer, Facts, learn
-from intake.domain.identity import Identifier, IdentifierKind, Identity, recognise
+from intake.domain.leads.capture import PersonSaid
+from intake.domain.people.customers import Customer, Facts, learn
+from intake.domain.people.identity import Identifier, IdentifierKind, Identity, recognise
 from intake.reading.contact_points import identify, normalised_email, normalised_phone
 from keyturn_events import Affordability, Household, HouseholdMember, Money, Refusal
 from keyturn_events.intake import CustomerUpdated

@@ -29,6 +29,14 @@ SERVICES = (
 )
 METHODS = ("get", "put", "post", "delete", "patch")
 
+PUBLIC = {
+    "/preferences/{token}",
+    "/unsubscribe/{token}",
+    "/confirmations",
+    "/confirmations/{token}",
+}
+"""Every path that anybody may call: what is done there is decided by the link itself."""
+
 
 @pytest.fixture
 def issuer(tmp_path: Path) -> LocalIssuer:
@@ -57,17 +65,34 @@ async def client(service: Service, issuer: LocalIssuer) -> AsyncIterator[httpx.A
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
-    """Method, path with its parameters filled in, and the scopes that are asked for."""
+    """Method, path as its route has it, and the scopes that are asked for."""
     return [
         (
             method.upper(),
-            re.sub(r"{\w+}", "1", path),
+            path,
             next((list(s["oauth2"]) for s in operation.get("security", ()) if "oauth2" in s), []),
         )
         for path, item in document["paths"].items()
         for method, operation in item.items()
         if method in METHODS
     ]
+
+
+def filled(path: str) -> str:
+    return re.sub(r"{\w+}", "1", path)
+
+
+async def test_only_links_that_were_sent_to_people_need_no_token(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    unguarded = {
+        path for _, path, needed in operations(document) if not needed and path not in OPEN_PATHS
+    }
+    assert unguarded == service.public == (PUBLIC if service.name == "intake" else set())
+    for method, path, _ in operations(document):
+        if path in unguarded:
+            assert (await client.request(method, filled(path))).status_code not in (401, 403)
 
 
 async def test_every_operation_lets_nobody_in_without_its_own_scope(
@@ -77,12 +102,13 @@ async def test_every_operation_lets_nobody_in_without_its_own_scope(
     answers = {}
     expected = {}
     for method, path, needed in operations((await client.get("/openapi.json")).json()):
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS | PUBLIC:
             continue
         (scope,) = needed
         token = issuer.mint("tester", every_scope - {scope})
-        nobody = await client.request(method, path)
-        lacking = await client.request(method, path, headers={"authorization": f"Bearer {token}"})
+        headers = {"authorization": f"Bearer {token}"}
+        nobody = await client.request(method, filled(path))
+        lacking = await client.request(method, filled(path), headers=headers)
         detail = lacking.json()["detail"]
         answers[method, path] = (nobody.status_code, lacking.status_code, detail)
         expected[method, path] = (401, 403, f"The token lacks the scope {scope}.")

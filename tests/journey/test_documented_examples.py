@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -20,7 +21,7 @@ from keyturn_chassis.auth import CHASSIS_SCOPES
 from keyturn_chassis.service import Service
 from keyturn_chassis.testing import Harness
 from keyturn_events import CATALOGUE, Envelope, Event, Message
-from keyturn_events.intake import PurchaseSigned
+from keyturn_events.intake import ContactChanged, PurchaseSigned
 
 EXAMPLES = Path(__file__).parents[2] / "libs/events/examples"
 START = datetime(2026, 7, 1, 2, tzinfo=UTC)
@@ -35,6 +36,10 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict)
     body: tuple[str, ...] = ()
     """Fields that refer to something an earlier answer made."""
+    listed: str | None = None
+    """A list whose first item tells ids that no answer told."""
+    link: str | None = None
+    """Which link of those that were sent to a person `token` is."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,45 @@ WALKS = (
         (
             Call("PUT /communities/{community_id}", 200, {"community_id": "riverside"}),
             Call("PUT /partners/{partner_id}", 200, {"partner_id": "ledger"}),
+            Call("PUT /advisors/{advisor_id}", 200, {"advisor_id": "advisor-7"}),
+            Call("PUT /advisors/{advisor_id}/duty", 200, {"advisor_id": "advisor-7"}),
             Call("POST /leads/batch", 200),
+            Call("POST /reviews/{review_id}/decision", 200, listed="/reviews"),
             Call("POST /leads"),
+            Call("POST /customers/{customer_id}/merges", body=("other_customer_id",)),
+            Call("POST /merges/{merge_id}/undo", 200),
             Call("POST /leads/{lead_id}/assignments"),
+            Call("POST /leads/{lead_id}/contacts"),
+            Call("POST /leads/{lead_id}/disputes"),
             Call("POST /leads/{lead_id}/advances"),
             Call("POST /leads/{lead_id}/losses"),
             Call("POST /leads/{lead_id}/revivals"),
+            Call("PUT /scoring/model", 200),
             Call("PUT /customers/{customer_id}/consents", 200),
+            Call("PUT /preferences/{token}", 200, link="preferences"),
+            Call("POST /unsubscribe/{token}", 200, link="unsubscribe"),
+            Call("POST /confirmations", 200, body=("token",), link="confirm"),
+            Call("PUT /releases/{release_id}", 200, {"release_id": "riverside-5-autumn"}),
+            Call("POST /homes/batch", 200),
+            Call("POST /releases/{release_id}/numbers", body=("customer_id",)),
+            Call("POST /releases/{release_id}/claims", body=("customer_id",)),
+            Call("POST /releases/{release_id}/passes", body=("customer_id",)),
             Call("POST /purchases", body=("customer_id",)),
+            Call("POST /purchases/{purchase_id}/exchanges"),
+            Call("PUT /purchases/{purchase_id}/instalments", 200),
+            Call("POST /purchases/{purchase_id}/deposits"),
+            Call("POST /purchases/{purchase_id}/refunds"),
             Call("POST /purchases/{purchase_id}/subscriptions"),
+            Call("POST /purchases/{purchase_id}/mortgage/applications"),
+            Call("POST /purchases/{purchase_id}/mortgage/decisions"),
+            Call("POST /purchases/{purchase_id}/mortgage/withdrawals"),
             Call("POST /purchases/{purchase_id}/signatures"),
             Call("POST /purchases/{purchase_id}/payments"),
             Call("POST /purchases/{purchase_id}/rescissions"),
             Call("POST /imports"),
+            Call("POST /advisors/{advisor_id}/leave", 200, {"advisor_id": "advisor-7"}),
+            Call("POST /customers/{customer_id}/erasure", 202),
+            Call("POST /suppressions/liftings", 200),
             Call("PUT /clock", 200),
         ),
     ),
@@ -148,6 +179,26 @@ def ids(answer: Mapping[str, Any]) -> dict[str, str]:
     return {k: v for k, v in answer.items() if k.endswith("_id") and isinstance(v, str)}
 
 
+async def links(harness: Harness) -> dict[str, str]:
+    """The links that were last told of to whoever sends messages."""
+    found: dict[str, str] = {}
+    for event in await harness.published(ContactChanged):
+        if event.preference_token is not None:
+            found["preferences"] = event.preference_token
+            found["unsubscribe"] = f"{event.preference_token}.sms.marketing"
+        for opt_in in event.opt_ins:
+            found["confirm"] = opt_in.token
+    return found
+
+
+def written(content_type: str, example: Any) -> str:
+    if isinstance(example, str):
+        return example
+    if content_type == "application/x-www-form-urlencoded":
+        return urlencode(example)
+    return json.dumps(example)
+
+
 def golden(event_type: type[Event]) -> Message[Any]:
     example = json.loads((EXAMPLES / f"{event_type.type}.json").read_text("utf-8"))
     return Message(
@@ -184,11 +235,15 @@ async def test_every_documented_example_works_when_it_is_pasted(
     failed = []
     for call in walk.calls:
         method, path = call.operation.split()
+        if call.listed is not None:
+            items = (await harness.client.get(call.listed, headers=headers)).json()["items"]
+            known |= ids(items[0])
         for content_type, example in documented(document, call.operation):
-            if isinstance(example, str):
-                content = example
-            else:
-                content = json.dumps(example | {name: known[name] for name in call.body})
+            if call.link is not None:
+                known["token"] = (await links(harness))[call.link]
+            if not isinstance(example, str):
+                example |= {name: known[name] for name in call.body}
+            content = written(content_type, example)
             response = await harness.client.request(
                 method,
                 path.format_map({**known, **call.path}),
