@@ -57,7 +57,7 @@ class Load:
     answers: int
     seconds: float
     refused: int
-    """Answers with another status than 201, over the whole run."""
+    """Answers that are no success, over the whole run."""
     median_ms: float
     p99_ms: float
     processor: float
@@ -108,7 +108,7 @@ class _Connection(asyncio.Protocol):
             self._received = received
             return
         self._received = b""
-        self._tally.add(received[9:12] == b"201", self._sent_at)
+        self._tally.add(received[9:10] == b"2", self._sent_at)
         self._send()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from random import Random
 from uuid import UUID
 
 import asyncpg
 
+from bench.bulk import SECONDS, without_indexes
+
 TIMELINE_LINES = 3
 """Lines of the timeline that are copied with a profile, the latest."""
 INBOX_ROWS = 3
 """Handled events that the inbox remembers for each profile."""
-SECONDS = 900.0
-"""How long one statement may take."""
 TABLES = ("customers", "memberships", "timers", "timeline", "inbox")
 """What is filled."""
 OWNERS = frozenset({"customer_id", "survivor_id", "owner"})
@@ -54,47 +53,27 @@ async def multiply(url: str, profiles: int) -> Store:
         rows = await connection.fetch("SELECT customer_id FROM customers ORDER BY customer_id")
         originals = [row["customer_id"] for row in rows]
         copies = -(-profiles // len(originals))
-        indexes = [await _without_indexes(connection, table) for table in TABLES]
-        for table, owner in (("customers", "customer_id"), ("memberships", "customer_id")):
-            await _copy(connection, table, table, owner, copies)
-        await _copy(connection, "timers", "timers", "owner", copies)
-        latest = (
-            "(SELECT * FROM (SELECT *, row_number() OVER"  # noqa: S608 - the number is ours
-            " (PARTITION BY customer_id ORDER BY at DESC, event_id) AS place FROM timeline) AS t"
-            f" WHERE place <= {TIMELINE_LINES})"
-        )
-        await _copy(connection, "timeline", latest, "customer_id", copies)
-        await connection.execute(
-            "INSERT INTO inbox (consumer, source, event_id)"  # noqa: S608
-            " SELECT 'segmentation', 'intake', CAST(gen_random_uuid() AS text)"
-            f" FROM generate_series(1, {profiles * INBOX_ROWS})",
-            timeout=SECONDS,
-        )
-        for statement in chain.from_iterable(indexes):
-            await connection.execute(statement, timeout=SECONDS)
+        async with without_indexes(connection, TABLES):
+            for table, owner in (("customers", "customer_id"), ("memberships", "customer_id")):
+                await _copy(connection, table, table, owner, copies)
+            await _copy(connection, "timers", "timers", "owner", copies)
+            latest = (
+                "(SELECT * FROM (SELECT *, row_number() OVER"  # noqa: S608 - the number is ours
+                " (PARTITION BY customer_id ORDER BY at DESC, event_id) AS place FROM timeline)"
+                f" AS t WHERE place <= {TIMELINE_LINES})"
+            )
+            await _copy(connection, "timeline", latest, "customer_id", copies)
+            await connection.execute(
+                "INSERT INTO inbox (consumer, source, event_id)"  # noqa: S608
+                " SELECT 'segmentation', 'intake', CAST(gen_random_uuid() AS text)"
+                f" FROM generate_series(1, {profiles * INBOX_ROWS})",
+                timeout=SECONDS,
+            )
         await connection.execute("VACUUM ANALYZE", timeout=SECONDS)
         await connection.execute("CHECKPOINT", timeout=SECONDS)
     finally:
         await connection.close()
     return Store(url, originals, copies)
-
-
-async def _without_indexes(connection: asyncpg.Connection[asyncpg.Record], table: str) -> list[str]:
-    """Drop the indexes of a table; how to make them again, which is quicker than keeping them."""
-    again = []
-    for row in await connection.fetch(
-        "SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint"
-        " WHERE conrelid = CAST($1 AS text)::regclass AND contype IN ('p', 'u')",
-        table,
-    ):
-        again.append(f"ALTER TABLE {table} ADD CONSTRAINT {row['conname']} {row['definition']}")
-        await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {row['conname']}")
-    for row in await connection.fetch(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = $1", table
-    ):
-        again.append(row["indexdef"])
-        await connection.execute(f"DROP INDEX {row['indexname']}")
-    return again
 
 
 async def _copy(

@@ -69,6 +69,11 @@ class LeadRow(Base):
     product_line: Mapped[str | None]
     budget_named: Mapped[bool]
     loss_reason: Mapped[str | None]
+    response_due: Mapped[datetime | None]
+    owner: Mapped[str | None]
+    protected_until: Mapped[datetime | None]
+    facts: Mapped[int]
+    facts_at: Mapped[datetime | None]
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     __table_args__ = (
@@ -77,7 +82,7 @@ class LeadRow(Base):
             "customer_id",
             text("coalesce(community_id, '')"),
             unique=True,
-            postgresql_where=text("status <> 'won'"),
+            postgresql_where=text("status NOT IN ('won', 'withdrawn')"),
         ),
         Index("leads_newest", text("captured_at DESC"), text("lead_id DESC")),
         Index("leads_of_community", "community_id", text("captured_at DESC"), text("lead_id DESC")),

@@ -1,8 +1,8 @@
 """The textbook handler: a session a request, ORM objects, outbox rows, a commit.
 
 It validates the same body behind the same middleware, recognises the person by the same rules,
-makes the same decision (`intake.domain.capture`), writes the same rows and events, and honours the
-Idempotency-Key. Only the way to the database is the one that the handbooks show.
+makes the same decision (`intake.domain.leads.capture`), writes the same rows and events, and
+honours the Idempotency-Key. Only the way to the database is the one that the handbooks show.
 
 Run as `python -m bench.baselines.textbook_handler api`, as `python -m intake api` is run.
 """
@@ -39,12 +39,12 @@ from bench.baselines.lead_orm import (
     TouchRow,
 )
 from intake.api.leads import Captured
-from intake.domain.capture import CaptureLead, capture
 from intake.domain.communities import Community
-from intake.domain.customers import Customer
 from intake.domain.dossier import Dossier, present
-from intake.domain.identity import Identifier, IdentifierKind, Identity
-from intake.domain.leads import Lead
+from intake.domain.leads.capture import CaptureLead, capture
+from intake.domain.leads.leads import Lead
+from intake.domain.people.customers import Customer
+from intake.domain.people.identity import Identifier, IdentifierKind, Identity
 from intake.reading.contact_points import identify
 from intake.reading.lead_form import LeadForm
 from intake.service import service
@@ -166,7 +166,7 @@ async def _dossier(
             select(LeadRow).where(
                 LeadRow.customer_id.in_(customers),
                 LeadRow.community_id == command.community_id,
-                LeadRow.status != "won",
+                LeadRow.status.not_in(("won", "withdrawn")),
             )
         )
         leads = {row.customer_id: row for row in found}

@@ -18,7 +18,7 @@ from pathlib import Path
 import asyncpg
 import uvloop
 
-from intake.domain.imports import FileLayout
+from intake.domain.imports.imports import FileLayout
 from intake.reading.contact_points import identify
 from intake.reading.lead_form import LeadForm
 from intake.reading.rows import RowReader

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from bench.measures import capture, consume, growth, importing, latency, parking, relay
+from bench.measures import (
+    capture,
+    consume,
+    growth,
+    importing,
+    latency,
+    parking,
+    reading,
+    relay,
+)
 from bench.measures.subject import Subject
 
 SUBJECTS: tuple[Subject, ...] = (
     capture.SUBJECT,
+    reading.SUBJECT,
     consume.SUBJECT,
     latency.SUBJECT,
     parking.SUBJECT,

@@ -44,6 +44,10 @@ class Sizes:
     """How long leads come at half of that."""
     hops: int
     """How often the hops are measured."""
+    leads: int
+    """Leads of the store that is searched."""
+    reading_seconds: float
+    """How long one run of searches, or of lists, is measured."""
 
 
 FULL = Sizes(
@@ -62,6 +66,8 @@ FULL = Sizes(
     burst=2_000,
     latency_seconds=12.0,
     hops=600,
+    leads=1_000_000,
+    reading_seconds=10.0,
 )
 SHORT = Sizes(
     customers=300,
@@ -79,6 +85,8 @@ SHORT = Sizes(
     burst=300,
     latency_seconds=4.0,
     hops=200,
+    leads=20_000,
+    reading_seconds=2.0,
 )
 
 
