@@ -75,7 +75,8 @@ class Databases:
         await self._execute(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
 
     async def _create(self, name: str, template: str) -> str:
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Copying the files takes an eighth of the time that logging each page does.
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         return f"{self._admin_url.rpartition('/')[0]}/{name}"
 
     async def _execute(self, statement: str) -> None:

@@ -56,6 +56,7 @@ async def test_the_seeded_campaigns_are_there_by_code_and_in_pages(api: Api) -> 
         "complaint-survey",
         "contract-congratulations",
         "next-home",
+        "opt-in-confirmation",
         "referral-invitation",
         "welcome",
         "win-back",

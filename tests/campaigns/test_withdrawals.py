@@ -6,11 +6,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from campaigns.domain.referral import Capture, Referral, ReferralState, without_capture
+from campaigns.domain.referral import (
+    Capture,
+    Outcome,
+    Referral,
+    ReferralState,
+    claw_back_reason,
+    without_capture,
+)
 from keyturn_events import Message
 from keyturn_events.campaigns import MessagesErased
 from keyturn_events.intake import ContactChanged, CustomerWithdrawn, LeadCaptured, LeadWithdrawn
-from keyturn_events.vocabulary import LeadChannel
+from keyturn_events.vocabulary import ClawBackReason, LeadChannel
 
 AT = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -49,6 +56,19 @@ async def test_a_referral_does_not_rest_on_a_withdrawn_lead(desk: Any, said: Say
     await desk.harness.receive(said(gone, AT + DAY))
     (after,) = await desk.harness.rows("SELECT document FROM referrals")
     assert after.document.get("captures", {}) == {}
+
+
+async def test_a_lead_that_is_heard_of_after_its_withdrawal_does_not_count(
+    desk: Any, said: Say
+) -> None:
+    gone = LeadWithdrawn(customer_id="ann", lead_id="lead-1", import_id="i1")
+    await desk.harness.receive(said(gone, AT + DAY), said(LEAD))
+    (kept,) = await desk.harness.rows("SELECT document FROM referrals")
+    assert kept.document.get("captures", {}) == {}
+
+
+def test_what_was_given_for_a_withdrawn_lead_was_given_in_error() -> None:
+    assert claw_back_reason(Outcome(ReferralState.NEW)) is ClawBackReason.GRANTED_IN_ERROR
 
 
 def test_of_several_leads_the_others_carry_the_referral_on() -> None:

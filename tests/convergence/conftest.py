@@ -367,7 +367,8 @@ NEWS = {"lead_id": "lead-9"}
 def undone(code_of: CodeOf) -> Story:
     """A file brings a friend who is known and somebody whom nobody is, and is taken back.
 
-    The friend came with another owner's code since, and bought before the import was undone.
+    Each came with a code. The friend came with another owner's since, and bought with both before
+    the import was undone.
     """
     anns, eves = {"referral_code": code_of("ann")}, {"referral_code": code_of("eve")}
     imported = IMPORTED | {"lead_id": "lead-8"} | eves
@@ -385,7 +386,8 @@ def undone(code_of: CodeOf) -> Story:
         _told(100, intake.LeadCaptured, "cho", **FRIEND, **anns),
         _told(101, intake.LeadAdvanced, "cho", lead_id="lead-8"),
         _told(102, segmentation.CustomerSegmented, "gus", **SEGMENT, to_segment="empty-nester"),
-        _told(110, intake.PurchaseSigned, "cho", **BOUGHT | anns),
+        _told(110, intake.PurchaseSigned, "cho", **BOUGHT | eves),
+        _told(111, intake.PurchaseSigned, "cho", **BOUGHT | AGAIN | anns),
         _told(115, intake.LeadWithdrawn, "cho", lead_id="lead-8", **UNDONE),
         _told(115, intake.LeadWithdrawn, "gus", **NEWS, **UNDONE),
         _told(115, intake.CustomerWithdrawn, "gus", **UNDONE),

@@ -136,7 +136,7 @@ async def test_a_rebuilt_store_equals_the_live_one_and_tells_nobody(
     story = sorted(
         (
             message
-            for name in ("parted", "rivals", "erased")
+            for name in ("parted", "rivals", "erased", "undone")
             for message in told_apart(stories[name](str), name)
             if message.envelope.type in service.reactions.events
         ),
@@ -218,7 +218,7 @@ async def test_progress_counts_up_to_all_that_there_is(
 
 def told_apart(story: Story, name: str) -> list[Message[Any]]:
     """The story of other people, with ids of its own."""
-    people = {"ann", "bea", "cho", "dan", "eve"}
+    people = {"ann", "bea", "cho", "dan", "eve", "gus"}
     told = []
     for message in story:
         event = message.event

@@ -246,6 +246,7 @@ async def two_people(intake: Intake) -> tuple[dict[str, Any], dict[str, Any]]:
         community_id="riverside",
         consents=[{"channel": "sms", "purpose": "marketing"}],
     )
+    await intake.harness.drive(NOON + timedelta(hours=1))
     second = await intake.captured(
         name="Zhang Wei",
         email="zw@example.com",

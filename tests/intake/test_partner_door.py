@@ -32,6 +32,8 @@ from keyturn_events.partners import (
 )
 from keyturn_events.vocabulary import (
     Channel,
+    ConsentBasis,
+    ConsentStatus,
     LeadChannel,
     PurchaseStage,
     Purpose,
@@ -106,9 +108,15 @@ async def test_a_sale_that_is_first_heard_of_at_its_signature_registers_the_buye
         CustomerRegistered,
         ContactChanged,
         PurchaseSigned,
+        *[ConsentChanged] * len(Channel),
     ]
     signed = events[2]
     assert isinstance(signed, PurchaseSigned)
+    implied = [event for event in events if isinstance(event, ConsentChanged)]
+    assert {event.channel for event in implied} == set(Channel)
+    assert {(event.purpose, event.status, event.basis) for event in implied} == {
+        (Purpose.SERVICE, ConsentStatus.GRANTED, ConsentBasis.CONTRACT)
+    }
     assert (signed.partner_id, signed.sale_reference) == ("ledger", "sale-1")
     assert (signed.signed_on, signed.expected_completion) == (date(2026, 3, 1), date(2027, 6, 30))
     claim = (await ledger.get("/homes/home-1/claim")).json()

@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 BUYERS = 1_000
 HOMES = 100
 KILL_AFTER = 250
-"""Answers after which a process is killed in the midst of the others."""
+"""Claims in the store after which a process is killed in the midst of the others."""
 READY_SECONDS = 60.0
 
 Answer = Mapping[str, Any]
@@ -115,19 +115,23 @@ class Crowd:
         return answer
 
     async def all(
-        self, requests: Iterable[tuple[int, str, object]], killed: Api | None = None
+        self,
+        requests: Iterable[tuple[int, str, object]],
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> list[Answer]:
-        """The answers to all of them, made at once; one process is killed in the midst of it."""
+        """The answers to all of them, made at once but for the first, if something happens
+        `meanwhile`: it comes after that.
+        """
         self.seconds.clear()
         began = time.monotonic()
+        first, *others = requests
 
-        async def answered(place: int, path: str, body: object) -> Answer:
-            answer = await self.post(place, path, body)
-            if killed is not None and len(self.seconds) == KILL_AFTER:
-                killed.process.kill()
-            return answer
+        async def late() -> Answer:
+            if meanwhile is not None:
+                await meanwhile()
+            return await self.post(*first)
 
-        answers = await asyncio.gather(*(answered(*request) for request in requests))
+        answers = await asyncio.gather(late(), *(self.post(*request) for request in others))
         self.took = time.monotonic() - began
         return answers
 
@@ -254,6 +258,19 @@ async def test_a_thousand_buyers_get_a_hundred_homes_in_the_order_of_their_numbe
     assert (rows[0].purchases, rows[0].homes) == (2 * HOMES, 2 * HOMES)
 
 
+async def claimed(harness: Harness, release: str, claims: int) -> None:
+    """Wait until so many claims are in the store."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        rows = await harness.rows(
+            "SELECT count(claimed_at) AS n FROM queue_numbers WHERE release_id = :id", id=release
+        )
+        if rows[0].n >= claims:
+            return
+        assert time.monotonic() < deadline, "the claims do not come in"
+        await asyncio.sleep(0.01)
+
+
 async def sold(
     harness: Harness,
     crowd: Crowd,
@@ -277,6 +294,13 @@ async def sold(
     await harness.drive(opens_at)
     chance = random.Random(release)
     wishes = wishes_of(release, sorted(holders), chance)
+
+    async def kill() -> None:
+        """Number one has not claimed yet, so that all the others are still waiting."""
+        if killed is not None:
+            await claimed(harness, release, KILL_AFTER)
+            killed.process.kill()
+
     claims = await crowd.all(
         (
             (
@@ -284,9 +308,9 @@ async def sold(
                 f"/releases/{release}/claims?wait=15",
                 {"number": number, "customer_id": holders[number], **wishes[number]},
             )
-            for number in chance.sample(sorted(holders), BUYERS)
+            for number in [1, *chance.sample(range(2, BUYERS + 1), BUYERS - 1)]
         ),
-        killed,
+        kill,
     )
     states = Counter(each["state"] for each in claims)
     print(f"{release}: {BUYERS} claims: {crowd.told()}, {dict(states)}")  # noqa: T201

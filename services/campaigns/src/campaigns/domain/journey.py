@@ -121,14 +121,17 @@ def consent_changed(file: CustomerFile, event: intake.ConsentChanged, cause: Occ
 
 
 def lead_captured(file: CustomerFile, event: intake.LeadCaptured, cause: Occasion) -> Heard:
-    """A person came, perhaps with an owner's code."""
+    """A person came, perhaps with an owner's code; a lead that was withdrawn does not count."""
     file = _in_community(file, event, event.community_time_zone, cause)
     if event.referral_code is not None:
         code = normalised(event.referral_code)
         known = referral_id(code, event.customer_id)
         referral = file.referrals.get(known) or Referral(known, code, event.customer_id)
-        capture = Capture(event.captured_at, event.joined)
-        file = file.with_referral(with_capture(referral, event.lead_id, capture))
+        withdrawn = people.stop_key(intake.LeadWithdrawn.type, event.lead_id)
+        if withdrawn not in file.record(event.customer_id).stops:
+            capture = Capture(event.captured_at, event.joined)
+            referral = with_capture(referral, event.lead_id, capture)
+        file = file.with_referral(referral)
     return follow(file, event, cause)
 
 

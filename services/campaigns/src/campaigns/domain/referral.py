@@ -107,7 +107,7 @@ def without_capture(referral: Referral, lead_id: str) -> Referral:
     rest = {key: capture for key, capture in referral.captures.items() if key != lead_id}
     if rest:
         return replace(referral, captures=rest)
-    return replace(referral, captures={}, state=ReferralState.NEW, refusal=None)
+    return replace(referral, owner_id=None, captures={}, state=ReferralState.NEW, refusal=None)
 
 
 def desired(
@@ -131,6 +131,8 @@ def desired(
 
 def claw_back_reason(outcome: Outcome) -> ClawBackReason:
     """Why a reward that should not stand is taken back."""
+    if outcome.state is ReferralState.NEW:
+        return ClawBackReason.GRANTED_IN_ERROR
     if outcome.state is ReferralState.REFUSED:
         return ClawBackReason.REFUSED_LATER
     return ClawBackReason.PURCHASE_RESCINDED

@@ -11,6 +11,7 @@ from campaigns.domain.programme import PROGRAMME
 from campaigns.domain.referral import (
     Outcome,
     Referral,
+    ReferralState,
     Reward,
     claw_back_reason,
     desired,
@@ -56,13 +57,18 @@ def settle(file: CustomerFile, cause: Occasion) -> tuple[CustomerFile, list[Even
     """Bring every referral in view to what it should have come to by now.
 
     Who came with a code first has the first claim on a purchase. Rewards that should not stand are
-    taken back before others are given, so that a purchase never has two.
+    taken back before others are given, so that a purchase never has two. A code with which nobody
+    came after all, because the lead was withdrawn, earns nothing, and nothing more is said of it.
     """
     referrals = sorted(
         (referral for referral in file.referrals.values() if referral.captures),
         key=lambda referral: (referral.came_at, referral.referral_id),
     )
-    outcomes: list[tuple[str, Outcome]] = []
+    outcomes = [
+        (referral.referral_id, Outcome(ReferralState.NEW))
+        for referral in file.referrals.values()
+        if not referral.captures
+    ]
     taken: set[str] = set()
     for referral in referrals:
         referred = file.standing(referral.referred_id)
@@ -86,6 +92,8 @@ def _owner(file: CustomerFile, referral: Referral) -> Standing | None:
 def _pronounce(
     file: CustomerFile, referral: Referral, outcome: Outcome, _: Occasion
 ) -> tuple[CustomerFile, list[Event]]:
+    if not referral.captures:
+        return file, []
     owner, referred = _owner(file, referral), file.standing(referral.referred_id)
     if owner is not None:
         referral = replace(referral, owner_id=owner.customer_id)
