@@ -121,3 +121,20 @@ async def test_a_connection_lost_in_the_hands_of_the_driver_can_be_tried_again(
 
     assert is_transient(caught.value)
     assert await saved(tally) == [("c2", 1, 0, [])]
+
+
+async def test_a_glance_takes_no_transaction_and_leaves_the_next_reader_its_own(
+    tally: Harness,
+) -> None:
+    database = Database(tally.runtime.database.url.render_as_string(False), pool_size=1)
+    try:
+        async with database.glancing() as connection:
+            driver = await driver_of(connection)
+            assert await driver.fetchval("SELECT 1") == 1
+            assert not driver.is_in_transaction()
+        async with database.reading() as connection:
+            driver = await driver_of(connection)
+            assert await driver.fetchval("SHOW transaction_read_only") == "on"
+            assert driver.is_in_transaction()
+    finally:
+        await database.close()

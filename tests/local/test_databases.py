@@ -13,7 +13,7 @@ import pytest
 
 from keyturn_local import ports
 from keyturn_local.errors import StackError
-from keyturn_local.postgres import choose_home
+from keyturn_local.postgres import choose_home, shared_buffers_mb
 from keyturn_local.services import SERVICES
 from keyturn_local.stack import Stack
 
@@ -130,3 +130,12 @@ async def test_a_real_server_can_be_used_instead_of_the_embedded_one(
 def test_a_vanished_temporary_database_directory_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"is gone .*Run `make clean`"):
         choose_home(tmp_path, "/nonexistent/keyturn-postgres-1")
+
+
+@pytest.mark.parametrize(
+    ("gibibytes", "megabytes"), [(1, 128), (2, 128), (4, 256), (16, 1_024), (64, 1_024)]
+)
+def test_the_servers_cache_is_a_sixteenth_of_memory_within_bounds(
+    gibibytes: int, megabytes: int
+) -> None:
+    assert shared_buffers_mb(gibibytes * 2**30) == megabytes

@@ -23,12 +23,22 @@ SUPERUSER = "postgres"
 UNPRIVILEGED_USER = "nobody"
 """Whom the server runs as when we are root, which PostgreSQL refuses. Every system has it."""
 MAX_CONNECTIONS = 200
-SHARED_BUFFERS = "128MB"
+LEAST_BUFFERS_MB = 128
+MOST_BUFFERS_MB = 1_024
+SHARE_OF_MEMORY = 16
+"""PostgreSQL's own cache is this part of the machine's memory, within those bounds: a million leads
+with their indexes take about 1.7 GB, and what is not in the cache is copied from the kernel's."""
 PREDECESSOR_LINGERS = (
     "pre-existing shared memory block",
     'lock file "postmaster.pid" already exists',
 )
 """What the server says while a killed predecessor, or one of its children, still ends."""
+
+
+def shared_buffers_mb(memory: int) -> int:
+    """Megabytes of cache for the server on a machine with so many bytes of memory."""
+    share = memory // SHARE_OF_MEMORY // 2**20
+    return max(LEAST_BUFFERS_MB, min(share, MOST_BUFFERS_MB))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ class EmbeddedPostgres:
             "port": str(self.port),
             "unix_socket_directories": "",
             "max_connections": str(MAX_CONNECTIONS),
-            "shared_buffers": SHARED_BUFFERS,
+            "shared_buffers": f"{shared_buffers_mb(psutil.virtual_memory().total)}MB",
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_line_prefix": "%m %u@%d ",

@@ -222,6 +222,17 @@ Reading = Annotated[AsyncConnection, Depends(reading)]
 """A read-only connection; everything read in the request is of the same moment."""
 
 
+async def glancing(request: Request) -> AsyncIterator[AsyncConnection]:
+    """A connection for a query of one statement."""
+    runtime: Runtime = request.app.state.runtime
+    async with runtime.database.glancing() as connection:
+        yield connection
+
+
+Glancing = Annotated[AsyncConnection, Depends(glancing)]
+"""A connection without a transaction, for what one statement answers."""
+
+
 async def now(request: Request, connection: Reading) -> datetime:
     """The business time of what `connection` reads."""
     runtime: Runtime = request.app.state.runtime

@@ -115,6 +115,17 @@ class Database:
             async with connection.begin():
                 yield connection
 
+    @asynccontextmanager
+    async def glancing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection without a transaction, for an answer that one statement gives.
+
+        A statement is a snapshot by itself. Beginning and ending a transaction around it takes two
+        more round trips, and a good part of the processor that a short query takes.
+        """
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
     async def dedicated(
         self, *, idle_seconds: int | None = None
     ) -> asyncpg.Connection[asyncpg.Record]:

@@ -196,7 +196,7 @@ _ANSWER: Final[TypeAdapter[Registered | Captured]] = TypeAdapter(Registered | Ca
 async def list_leads(
     *,
     _: Reader,
-    connection: commands.Reading,
+    connection: commands.Glancing,
     q: Annotated[
         str | None,
         Query(

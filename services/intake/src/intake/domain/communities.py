@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ FIRST_RESPONSE_MINUTES: Final = 1_440
 """Within which a new lead is to be contacted, where a community sets nothing else."""
 MOST_RESPONSE_MINUTES: Final = 2_880
 """The longest time within opening hours that a community can set for it."""
+REMEMBERED_UNREGISTERED: Final = 1_024
+"""Communities with the default rules that are remembered; leads may name whatever they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,12 @@ class Community:
     def within_cooling_off(self, signed_on: date, day: date) -> bool:
         """Whether `day` is one on which the buyer may still rescind without reason."""
         return day <= signed_on + timedelta(days=self.cooling_off_days)
+
+
+@lru_cache(maxsize=REMEMBERED_UNREGISTERED)
+def unregistered(community_id: str | None) -> Community:
+    """The rules of a community that is not registered: the defaults."""
+    return Community(community_id)
 
 
 ANY_COMMUNITY = Community()

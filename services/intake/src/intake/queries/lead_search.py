@@ -33,11 +33,12 @@ Place: TypeAlias = tuple[datetime, str]
 
 WALKED: Final = 0.7
 """µs for each row that is walked over where its index alone leads to it, at 1,000,000 leads."""
-LOOKED_UP: Final = 2.0
-"""µs for each row that is looked up by the place that another index has of it."""
-FETCHED: Final = 1.6
+LOOKED_UP: Final = 4.0
+"""µs for each row that is looked up by the place that another index has of it, few of them in
+PostgreSQL's own memory."""
+FETCHED: Final = 2.5
 """µs for each row that is found."""
-COMPARED: Final = 0.25
+COMPARED: Final = 0.1
 """µs for each entry of the rarest condition, which is looked for among those of the others."""
 PATIENCE: Final = 4.0
 """How much longer than promised a walk may be before it is given up."""

@@ -156,7 +156,10 @@ class LeadHistory(BaseModel):
 async def leads(
     connection: AsyncConnection, wanted: LeadFilter, limit: int, cursor: str | None
 ) -> bytes:
-    """A page of leads as JSON, the newest first. Raises `Problem` for a cursor of another list."""
+    """A page of leads as JSON, the newest first. Raises `Problem` for a cursor of another list.
+
+    One statement reads the page; what is asked before only tells which.
+    """
     after = newest_leads.decode(cursor)
     driver = await driver_of(connection)
     rows = await lead_search.found(driver, wanted, limit + 1, after)

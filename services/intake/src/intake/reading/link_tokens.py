@@ -7,6 +7,7 @@ What the link may do is decided by what the token is for, and by the state of wh
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,7 @@ PURPOSE: Final = "preference"
 _PREFERENCES: Final = b"preferences"
 _CONFIRMATION: Final = b"confirmation"
 _UUID_BYTES: Final = 16
+_is_uuid: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
 def preference_token(customer_id: str) -> str:
@@ -133,14 +135,11 @@ def _packed(ids: Sequence[str]) -> bytes:
     """Each id behind its length; a UUID, as almost every id is, in 16 bytes and behind a 0."""
     packed = bytearray()
     for id in ids:
-        raw = id.encode()
-        try:
-            number = UUID(id)
-        except ValueError:
+        if _is_uuid(id):
+            packed += b"\x00" + bytes.fromhex(id.replace("-", ""))
+        else:
+            raw = id.encode()
             packed += bytes((len(raw),)) + raw
-            continue
-        is_written_so = str(number) == id
-        packed += b"\x00" + number.bytes if is_written_so else bytes((len(raw),)) + raw
     return bytes(packed)
 
 

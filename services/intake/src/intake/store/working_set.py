@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from intake.domain.communities import Community
+from intake.domain.communities import Community, unregistered
 from intake.domain.consent.consent_words import ConsentWord
 from intake.domain.dossier import Dossier, present
 from intake.domain.leads.advisors import Desk
@@ -134,7 +134,7 @@ class IntakeWorkingSet:
     def community(self, community_id: str | None) -> Community:
         """The rules of a community, its own or the default ones."""
         known = None if community_id is None else self.document(Community, community_id)
-        return known or Community(community_id)
+        return known or unregistered(community_id)
 
     def completion(self, community_id: str, building: str | None) -> Completion | None:
         """When a building will be completed, by the last word of its builder."""

@@ -212,7 +212,7 @@ def _hear(
         )
         for number, word in enumerate(said)
     )
-    asks = _waiting(asked) != _waiting(customer.opt_ins)
+    asks = asked != customer.opt_ins and _waiting(asked) != _waiting(customer.opt_ins)
     if held != customer.consents or asked != customer.opt_ins:
         customer = replace(customer, consents=held, opt_ins=asked)
     return TakenDown(

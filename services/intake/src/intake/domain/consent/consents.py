@@ -177,6 +177,8 @@ def lapse(
 
     Only the word that counts can lapse: a newer one has ended it already.
     """
+    if not any(_is_over(consent, due_at) for consent in current):
+        return tuple(current), []
     held = tuple(
         replace(consent, lapsed=True) if _is_over(consent, due_at) else consent
         for consent in current

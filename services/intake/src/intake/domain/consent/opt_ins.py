@@ -126,6 +126,8 @@ def answered(
     known: Sequence[RequestedOptIn], words: Iterable[Consent]
 ) -> tuple[RequestedOptIn, ...]:
     """The requests after the person's own words: a request is void that an answer came after."""
+    if not known:
+        return ()
     latest: dict[ConsentSubject, datetime] = {}
     for word in words:
         if word.is_own_word:

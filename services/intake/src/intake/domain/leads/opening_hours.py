@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,6 +17,8 @@ LEAST_MINUTES: Final = 15
 """A period is at least this long, so that every deadline within opening hours comes soon."""
 MOST_PERIODS: Final = 50
 """Periods of one week, at most."""
+REMEMBERED_DEADLINES: Final = 1_024
+"""Deadlines that are remembered: those who come in one batch come at one moment."""
 MOST_DAYS: Final = 1_400
 """How many days a deadline within opening hours is looked for: the 2,880 minutes that a community
 can set at most pass within 1,344 days, even if only one period of the least length is open a
@@ -66,8 +69,9 @@ def within(periods: Sequence[Period], zone: ZoneInfo, at: datetime) -> bool:
     return any(p.weekday == weekday and p.opens <= minutes < p.closes for p in periods)
 
 
+@lru_cache(maxsize=REMEMBERED_DEADLINES)
 def after_open_minutes(
-    periods: Sequence[Period], zone: ZoneInfo, start: datetime, minutes: int
+    periods: tuple[Period, ...], zone: ZoneInfo, start: datetime, minutes: int
 ) -> datetime:
     """When that many minutes within the periods have passed since `start`.
 

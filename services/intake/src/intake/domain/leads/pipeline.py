@@ -45,12 +45,11 @@ def enqueue(dossier: Dossier, occasion: Occasion) -> tuple[Dossier, list[Event]]
 def led(
     dossier: Dossier, lead: Lead, captured_at: datetime, occasion: Occasion
 ) -> tuple[Dossier, list[Event]]:
-    """Let a purchase that no lead led to follow a lead that came before it and is heard of later.
+    """Let a purchase that no lead led to follow the dossier's lead, if that came before it.
 
     What a buyer asks for after the purchase is another interest, and left alone.
     """
     purchase = dossier.unled.get(lead.customer_id)
-    dossier = replace(dossier, lead=lead)
     if purchase is None or purchase.began_on is None:
         return dossier, []
     if dossier.community.today(captured_at) > purchase.began_on:

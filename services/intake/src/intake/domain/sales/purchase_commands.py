@@ -219,7 +219,7 @@ def expire(dossier: Dossier, _: object, occasion: Occasion) -> tuple[Dossier, li
 def note_handover(
     dossier: Dossier, event: HandoverCompleted, _: Occasion
 ) -> tuple[Dossier, list[Event]]:
-    """The home of a purchase was handed over; one that was rescinded meanwhile stays as it is."""
+    """The home of a purchase was handed over."""
     if dossier.purchase is None:
         return dossier, []
     return replace(

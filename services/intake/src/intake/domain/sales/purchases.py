@@ -325,9 +325,10 @@ def mortgage_changed(
 
 
 def handed_over(purchase: Purchase, on: date) -> Purchase:
-    """The household has its keys; told of several days, the first counts."""
-    if not purchase.live:
-        return purchase
+    """The household has its keys; told of several days, the first counts.
+
+    A fact that stays on record also when the purchase is rescinded, before or after it is told.
+    """
     return replace(purchase, handed_over_on=min(purchase.handed_over_on or on, on))
 
 
