@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,6 +114,8 @@ async def test_who_may_be_known_is_registered_and_somebody_is_asked(intake: Inta
 
 async def asked(intake: Intake) -> tuple[str, dict[str, Any], dict[str, Any]]:
     known = await intake.captured(**ZHANG)
+    # Who was registered first survives.
+    await intake.harness.drive(NOON + timedelta(hours=1))
     other = await intake.captured(name="张晓冬", phone="13900139000", birth_date="1980-05-03")
     (review,) = await reviews(intake)
     return review["review_id"], known, other

@@ -59,6 +59,7 @@ LEFT_OUT: Final = (
     LeftOut("*/dead_letters/event_id", "the place, of what cannot be decoded"),
     LeftOut("*/timers/failures", "counts attempts"),
     LeftOut("*/timers/retry_at", "wall clock of the next attempt"),
+    LeftOut("intake/imports/document.pace.*", "wall clock: how fast it went"),
     LeftOut("intake/imports/document.attempt", "names one upload; a repeated one has another"),
     LeftOut(
         "segmentation/customers/standing.memberships.*.caused_by",
@@ -101,6 +102,7 @@ class Rank:
 RANKED: Final = (
     Rank("touches", "position", ("lead_id",)),
     Rank("lead_steps", "position", ("lead_id",)),
+    Rank("consent_words", "position", ("customer_id",)),
     Rank("deposits", "position", ("purchase_id",)),
     Rank("partner_records", "position", ("partition",)),
     Rank("ledger_entries", "sequence", ("member_id",)),
