@@ -59,7 +59,8 @@ LEFT_OUT: Final = (
     LeftOut("*/dead_letters/event_id", "the place, of what cannot be decoded"),
     LeftOut("*/timers/failures", "counts attempts"),
     LeftOut("*/timers/retry_at", "wall clock of the next attempt"),
-    LeftOut("intake/imports/document.pace.*", "wall clock: how fast it went"),
+    LeftOut("intake/imports/document.pace.*", "wall clock: how fast it goes"),
+    LeftOut("intake/imports/document.received_at", "wall clock"),
     LeftOut("intake/imports/document.attempt", "names one upload; a repeated one has another"),
     LeftOut(
         "segmentation/customers/standing.memberships.*.caused_by",
