@@ -14,7 +14,7 @@ from intake.domain.consent.consents import Consent
 from intake.domain.people import merges
 from intake.domain.people.customers import Customer
 from intake.domain.people.merges import Merge, MergeCustomers, MergeFile, UndoMerge
-from intake.domain.people.persons import person_of
+from intake.domain.people.persons import Person, person_of
 from keyturn_chassis.inputs import Cause
 from keyturn_events.intake import CustomersMerged, CustomersUnmerged
 from keyturn_events.refusal import Refusal
@@ -193,6 +193,29 @@ def test_what_the_person_says_after_the_merge_counts_again() -> None:
     person = person_of(customers, "bea")
     assert person is not None
     assert person.consents == (later,)
+
+
+def linked(*pairs: tuple[str, str, int], **words: Consent) -> Person:
+    """The person after these merges, each at its day, of customers with one word each."""
+    file = file_of(*(known(id, consents=(words[id],) if id in words else ()) for id in IDS))
+    for one, other, day in pairs:
+        at = NOON + timedelta(days=day)
+        file, _ = merges.merge(file, asked(one, other), cause(at, id=str(day)))
+    person = person_of(file.customers, "ann")
+    assert person is not None
+    return person
+
+
+def test_a_later_merge_with_somebody_who_said_nothing_leaves_the_persons_word() -> None:
+    granted, withdrawn = word(ConsentStatus.GRANTED, 2), word(ConsentStatus.WITHDRAWN, -2)
+    person = linked(("ann", "bea", 1), ("ann", "cho", 3), ann=granted, bea=withdrawn)
+    assert person.consents == (granted,)
+
+
+def test_the_word_of_somebody_who_was_not_this_person_yet_does_not_lift_a_refusal() -> None:
+    granted, withdrawn = word(ConsentStatus.GRANTED, 2), word(ConsentStatus.WITHDRAWN, -2)
+    person = linked(("bea", "cho", 1), ("ann", "bea", 3), ann=granted, cho=withdrawn)
+    assert person.consents == (withdrawn,)
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,15 @@ async def test_a_partner_has_so_many_keys_at_most(intake: Intake) -> None:
     )
 
 
-@pytest.mark.parametrize(("method", "code"), [("POST", "partner-not-found")])
-async def test_a_stranger_gets_no_key(intake: Intake, method: str, code: str) -> None:
-    refused = await intake.call(method, "/partners/nobody/keys")
-    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (404, code)
-    refused = await intake.call("DELETE", "/partners/nobody/keys/k")
-    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (404, code)
+async def test_a_stranger_gets_no_key_and_has_none_to_take(intake: Intake) -> None:
+    await intake.register_partner("portal", PartnerLeadSubmitted)
+    for method, path, code in (
+        ("POST", "/partners/nobody/keys", "partner-not-found"),
+        ("DELETE", "/partners/nobody/keys/k", "partner-not-found"),
+        ("DELETE", "/partners/portal/keys/k", "key-not-found"),
+    ):
+        refused = await intake.call(method, path)
+        assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (404, code)
 
 
 async def test_a_quota_counts_what_is_accepted_on_one_day(intake: Intake) -> None:
@@ -208,12 +211,9 @@ async def test_partners_are_listed_by_their_ids(intake: Intake) -> None:
     assert rest["next_cursor"] is None
 
 
-@given(st.text(), st.binary())
+@given(st.text(min_size=1).filter(lambda text: ";" not in text), st.binary(min_size=1))
 def test_a_signature_is_read_as_it_was_written(key_id: str, mac: bytes) -> None:
-    written = str(Signature(key_id, mac))
-    expected = Signature(key_id, mac) if key_id and mac and ";" not in key_id else None
-    if ";" not in key_id:
-        assert Signature.read(written) == expected
+    assert Signature.read(str(Signature(key_id, mac))) == Signature(key_id, mac)
 
 
 @pytest.mark.parametrize("header", ["", "v1", "v1;k", "v1;k;", "v1;;aaaa", "v2;k;aaaa", "v1;k;a"])

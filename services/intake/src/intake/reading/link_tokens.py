@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -80,8 +80,8 @@ def read_unsubscription(token: str) -> Unsubscribe:
         raise link_not_valid() from None
 
 
-def with_links(event: ContactChanged, records: Iterable[Customer]) -> ContactChanged:
-    """The event with the tokens for links to the person whose `records` these are."""
+def with_links(event: ContactChanged, customer: Customer | None) -> ContactChanged:
+    """The event with the tokens for links to the customer of whom it tells."""
     return event.model_copy(
         update={
             "preference_token": preference_token(event.customer_id),
@@ -92,11 +92,10 @@ def with_links(event: ContactChanged, records: Iterable[Customer]) -> ContactCha
                     purpose=one.purpose,
                     through=one.contact_point.through,
                     to=one.contact_point.to,
-                    token=confirmation_token(record.customer_id, one.opt_in_id),
+                    token=confirmation_token(event.customer_id, one.opt_in_id),
                     expires_at=one.expires_at,
                 )
-                for record in records
-                for one in record.opt_ins
+                for one in (() if customer is None else customer.opt_ins)
                 if one.waiting
             )[:MOST_OPT_INS],
         }

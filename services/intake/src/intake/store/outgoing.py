@@ -17,17 +17,17 @@ def outgoing(rows: IntakeWorkingSet, state: object, events: Sequence[Event]) -> 
     """The events of a decision that handed `state` back, as they leave."""
     # Not `isinstance`, which takes pydantic's classes ten times as long for every other event.
     return [
-        with_links(event, _records(rows, _customer_of(state), event.customer_id))
+        with_links(event, _record(rows, _customer_of(state), event.customer_id))
         if type(event) is ContactChanged
         else event
         for event in events
     ]
 
 
-def _records(rows: IntakeWorkingSet, decided: Customer | None, customer_id: str) -> list[Customer]:
-    known = decided if decided is not None and decided.customer_id == customer_id else None
-    known = known or rows.customers.get(customer_id)
-    return [] if known is None else [known]
+def _record(rows: IntakeWorkingSet, decided: Customer | None, customer_id: str) -> Customer | None:
+    if decided is not None and decided.customer_id == customer_id:
+        return decided
+    return rows.customers.get(customer_id)
 
 
 def _customer_of(state: object) -> Customer | None:

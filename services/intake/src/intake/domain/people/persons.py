@@ -74,11 +74,18 @@ class Person:
     @property
     def consents(self) -> tuple[Consent, ...]:
         """What the person allows: one word a channel and purpose."""
-        held = self.survivor.consents
-        for record in self.records[1:]:
-            link = record.merged_into
-            merged_at = None if link is None else link.at
-            held = most_restrictive(held, record.consents, merged_at=merged_at)
+        return self._allowed_by(self.survivor)
+
+    def _allowed_by(self, record: Customer) -> tuple[Consent, ...]:
+        """What a record and those merged into it allow, merge by merge as they were made."""
+        held = record.consents
+        links = [
+            (link.at, other.customer_id, other)
+            for other in self.records
+            if (link := other.merged_into) is not None and link.customer_id == record.customer_id
+        ]
+        for merged_at, _, other in sorted(links, key=lambda link: link[:2]):
+            held = most_restrictive(held, self._allowed_by(other), merged_at=merged_at)
         return held
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from intake.domain.people.merges import Merge, MergeCustomers, MergeFile, UndoMerge
+from intake.domain.people.merges import Merge, MergeCustomers, MergeFile, UndoMerge, persons_records
 from intake.store.documents import CUSTOMER
 from intake.store.needs import Needs
 from intake.store.subject import Subject
@@ -77,20 +77,13 @@ class Merges(Subject):
 
     def state(self, rows: IntakeWorkingSet, input: Input[Any]) -> MergeFile:
         """Both people with the merges that hold among them."""
-        customers = {known.customer_id: known for known in rows.customers.values()}
-        merges = (
-            rows.document(Merge, known.merged_into.merge_id)
-            for known in customers.values()
-            if known.merged_into is not None
-        )
-        command = input.value
-        return MergeFile(
-            customers=customers,
-            merge=rows.document(Merge, command.merge_id)
-            if isinstance(command, UndoMerge)
-            else None,
-            standing={known.merge_id: known for known in merges if known is not None},
-        )
+        match input.value:
+            case UndoMerge() as command:
+                undone = rows.document(Merge, command.merge_id)
+                named = () if undone is None else (undone.survivor_id, undone.merged_id)
+                return replace(people(rows, named), merge=undone)
+            case command:
+                return people(rows, (command.customer_id, command.other_customer_id))
 
     def put(self, rows: IntakeWorkingSet, state: MergeFile) -> None:
         """Keep the links, and the merge."""
@@ -98,6 +91,22 @@ class Merges(Subject):
             rows.customers.put(customer_id, customer)
         if state.merge is not None:
             rows.put_document(state.merge)
+
+
+def people(rows: IntakeWorkingSet, customer_ids: Iterable[str]) -> MergeFile:
+    """Everybody linked with these customers, and the merges that hold among them."""
+    loaded = {known.customer_id: known for known in rows.customers.values()}
+    customers = {
+        record.customer_id: record
+        for customer_id in customer_ids
+        for record in persons_records(loaded, customer_id)
+    }
+    merges = (
+        rows.document(Merge, known.merged_into.merge_id)
+        for known in customers.values()
+        if known.merged_into is not None
+    )
+    return MergeFile(customers, standing={m.merge_id: m for m in merges if m is not None})
 
 
 async def _linked(

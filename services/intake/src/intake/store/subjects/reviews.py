@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from intake.domain.people.reviews import DecideReview, Review, ReviewFile
 from intake.store.needs import Needs
 from intake.store.subject import Subject
-from intake.store.subjects.merges import LinkedNeeds, Merges
+from intake.store.subjects.merges import LinkedNeeds, Merges, people
 from intake.store.working_set import IntakeWorkingSet
 from keyturn_chassis.inputs import Input
 
@@ -40,7 +40,8 @@ class Reviews(Subject):
     def state(self, rows: IntakeWorkingSet, input: Input[Any]) -> ReviewFile:
         """The review and both people."""
         review = rows.document(Review, input.value.review_id)
-        return ReviewFile(review, _MERGES.state(rows, input))
+        named = () if review is None else (review.customer_id, review.other_customer_id)
+        return ReviewFile(review, people(rows, named))
 
     def put(self, rows: IntakeWorkingSet, state: ReviewFile) -> None:
         """Keep the decision, and the merge that followed."""
